@@ -1,0 +1,122 @@
+package scenarios
+
+import "time"
+
+// Duration is a time.Duration written as in "90s", "15m", "48h" or "30d".
+type Duration time.Duration
+
+// Scenario is a situation on a site: what happens, what the candidate is given
+// and which sub-points it exercises.
+type Scenario struct {
+	APIVersion string `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string `yaml:"kind" json:"kind"`
+	ID         string `yaml:"id" json:"id"`
+	// Title must not name a cause.
+	Title      Text     `yaml:"title" json:"title"`
+	Site       string   `yaml:"site" json:"site"` // id of the embedded library or a path
+	Capacity   []string `yaml:"capacity" json:"capacity"`
+	Difficulty int      `yaml:"difficulty" json:"difficulty"` // 1 to 4
+	Minutes    int      `yaml:"minutes" json:"minutes"`       // time limit of the session
+	// Points are the sub-points that the scenario declares (grader/criteria);
+	// HealthyPoints those of the healthy twin.
+	Points        []string `yaml:"points" json:"points"`
+	HealthyPoints []string `yaml:"healthyPoints" json:"healthyPoints"`
+	Ticket        Ticket   `yaml:"ticket" json:"ticket"`
+	// Brief is a Markdown file's stem: brief.fr.md and brief.en.md.
+	Brief string `yaml:"brief" json:"brief"`
+	// Picks are values that the seed draws once for all variants.
+	Picks    []Pick        `yaml:"picks,omitempty" json:"picks,omitempty"`
+	Variants []VariantSpec `yaml:"variants" json:"variants"`
+	Healthy  HealthySpec   `yaml:"healthy" json:"healthy"`
+	// Decoys are touches made on every variant and the twin alike.
+	Decoys []Fault `yaml:"decoys,omitempty" json:"decoys,omitempty"`
+	// Logbook adds lines to the company's logbook.
+	Logbook []Entry `yaml:"logbook,omitempty" json:"logbook,omitempty"`
+	// People answer requests and ticket replies.
+	Dialogue []Answer `yaml:"dialogue" json:"dialogue"`
+	Hints    []Hint   `yaml:"hints" json:"hints"`
+	// Control is the probe of an untouched service.
+	Control string `yaml:"control" json:"control"`
+	// Thresholds, before the time factor.
+	Thresholds Thresholds `yaml:"thresholds" json:"thresholds"`
+	// BootDelay is what a reboot costs by class in an examination.
+	BootDelay map[Class]Duration `yaml:"bootDelay" json:"bootDelay"`
+}
+
+// Thresholds are the times that the grader uses, before the time factor.
+type Thresholds struct {
+	StableGreen   Duration `yaml:"stableGreen" json:"stableGreen"`     // 3.1-ii, 10m
+	StableSamples int      `yaml:"stableSamples" json:"stableSamples"` // 3.1-ii, 40; not multiplied
+	FirstNotice   Duration `yaml:"firstNotice" json:"firstNotice"`     // 3.3-ii, 15m
+}
+
+// Ticket is what a user wrote; its text never gives the cause.
+type Ticket struct {
+	ID     string   `yaml:"id" json:"id"`
+	Author string   `yaml:"author" json:"author"` // person id
+	Ago    Duration `yaml:"ago" json:"ago"`       // how long before the session's start
+	Title  Text     `yaml:"title" json:"title"`
+	Text   Text     `yaml:"text" json:"text"`
+}
+
+// Pick draws one value of a list; templates of the scenario use {{.Pick.name}}.
+type Pick struct {
+	Name string   `yaml:"name" json:"name"`
+	From []string `yaml:"from" json:"from"`
+}
+
+// VariantSpec is one root cause of the scenario.
+type VariantSpec struct {
+	ID string `yaml:"id" json:"id"`
+	// Cause is an id of the cause list (grader/criteria causes.yaml).
+	Cause string `yaml:"cause" json:"cause"`
+	// Element is the faulty node's name; may be a template over picks.
+	Element string  `yaml:"element" json:"element"`
+	Picks   []Pick  `yaml:"picks,omitempty" json:"picks,omitempty"`
+	Faults  []Fault `yaml:"faults" json:"faults"`
+	// Hit are the segments whose users are hit; Probes the probe ids that must
+	// be red there, Groups the groups of users to tell.
+	Hit      []string `yaml:"hit" json:"hit"`
+	Red      []string `yaml:"red" json:"red"`
+	Groups   []string `yaml:"groups" json:"groups"`
+	Solution Text     `yaml:"solution" json:"solution"`
+	Symptoms []Text   `yaml:"symptoms" json:"symptoms"`
+}
+
+// HealthySpec is the twin: the same ticket with nothing broken in the perimeter.
+type HealthySpec struct {
+	Explanation Text    `yaml:"explanation" json:"explanation"`
+	Logbook     []Entry `yaml:"logbook,omitempty" json:"logbook,omitempty"`
+}
+
+// Fault is something broken on purpose, of a kind of labnet/fault.
+type Fault struct {
+	// Kind is a key of labnet/fault's table, for instance config-line.
+	Kind string `yaml:"kind" json:"kind"`
+	// Node is where it acts; may be a template over picks.
+	Node string `yaml:"node" json:"node"`
+	// Ago back-dates the artefact, relative to the session's start.
+	Ago    Duration          `yaml:"ago,omitempty" json:"ago,omitempty"`
+	Params map[string]string `yaml:"params" json:"params"`
+}
+
+// Answer is what somebody says when asked.
+type Answer struct {
+	// Who is technician, manager, user (the ticket's author) or user:LOGIN.
+	Who string `yaml:"who" json:"who"`
+	// Any of these words in the question selects the answer (case and accents
+	// folded); empty is the fallback.
+	Words []string `yaml:"words,omitempty" json:"words,omitempty"`
+	// After is the simulated delay.
+	After Duration `yaml:"after" json:"after"`
+	Text  Text     `yaml:"text" json:"text"`
+	// Variants limits the answer to variants (or "healthy").
+	Variants []string `yaml:"variants,omitempty" json:"variants,omitempty"`
+	// Red limits the answer to when the author's probes are red ("yes"/"no").
+	Red string `yaml:"red,omitempty" json:"red,omitempty"`
+}
+
+// Hint is one graded level of help (training only).
+type Hint struct {
+	Text Text `yaml:"text" json:"text"`
+}

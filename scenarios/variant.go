@@ -1,0 +1,35 @@
+package scenarios
+
+import (
+	"os"
+	"time"
+)
+
+// Variant is one concrete drawing of a scenario by its seed.
+type Variant struct {
+	Scenario *Scenario
+	Site     *Site // expanded: every name and address concrete
+	Seed     uint64
+	// ID is the variant's id, or Healthy.
+	ID string
+	// Spec is nil for the healthy twin; its templates are filled.
+	Spec *VariantSpec
+	// Picks are the values drawn.
+	Picks map[string]string
+	// Faults are the faults to inject (decoys first).
+	Faults []Fault
+	Ticket Ticket
+}
+
+// Healthy is the id of the healthy twin.
+const Healthy = "healthy"
+
+// TreeFile is one file of a node before its first boot.
+type TreeFile struct {
+	Path        string // absolute
+	Mode        os.FileMode
+	User, Group string
+	Content     []byte // or a link's target
+	// Age is how long before the start of the session it was last changed.
+	Age time.Duration
+}
