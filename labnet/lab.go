@@ -1,0 +1,357 @@
+package labnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/situlab/situlab/labnet/cable"
+	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node"
+	"github.com/situlab/situlab/labnet/node/oci"
+	"github.com/situlab/situlab/scenarios"
+)
+
+// Image gives the read-only layers of a role, top layer first.
+type Image interface {
+	Lowers(role string) ([]string, error)
+}
+
+// Config is what a lab is made from.
+type Config struct {
+	Name  string
+	Site  *scenarios.Site
+	Image Image
+	// Tree gives the files of a node before its first boot.
+	Tree func(n *scenarios.Node) ([]scenarios.TreeFile, error)
+	// Start is the moment that the ages of the files count back from.
+	Start time.Time
+	// Desk is a directory with the candidate's socket, shown on the Admin node
+	// at DeskPath; empty means none.
+	Desk, DeskPath string
+	// BootDelay makes a reboot asked inside a node cost what it costs in life.
+	BootDelay map[scenarios.Class]time.Duration
+	// Observe is told of the life of the lab; it must return quickly. Created
+	// is told before a node starts, so that recorders miss nothing.
+	Observe func(Event)
+}
+
+// Step is a step in the life of a lab or a node.
+type Step string
+
+// The steps.
+const (
+	Created Step = "created" // a node's namespaces exist
+	Wired   Step = "wired"   // all nodes are created and cabled
+	Started Step = "started" // every init has been started
+	Booted  Step = "booted"  // a node's systemd says that its boot is complete
+	Running Step = "running" // all nodes are booted
+	Exited  Step = "exited"  // a node's PID 1 has ended
+	Removed Step = "removed" // a node's namespaces are gone
+	Failed  Step = "failed"  // a node could not be brought back
+)
+
+// Event is one step.
+type Event struct {
+	Step   Step
+	Node   string // empty for the whole lab
+	PID    int
+	Reason node.Reason
+	Err    error
+	Time   time.Time
+}
+
+// Lab is a site that runs on this host.
+type Lab struct {
+	cfg     Config
+	lock    *lock
+	disk    *host.Disk
+	runtime node.Runtime
+	sw      *cable.Switch
+	idBlock int
+
+	mu      sync.Mutex
+	nodes   map[string]*machine
+	closing bool
+	wg      sync.WaitGroup
+	start   time.Time
+}
+
+// machine is one node of the lab with its present incarnation.
+type machine struct {
+	site *scenarios.Node
+	spec node.Spec
+
+	mu    sync.Mutex // held while the incarnation changes
+	node  node.Node
+	state State
+	held  bool // its ports wait for the lease path
+}
+
+// State is the state of a node.
+type State string
+
+// The states.
+const (
+	Off      State = "off"
+	Starting State = "starting"
+	Up       State = "running"
+	Broken   State = "broken" // could not be started again
+)
+
+func workers() int { return max(4, 2*runtime.NumCPU()) }
+
+// New starts a lab from a pristine disk. On error nothing is left on the host.
+func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
+	if cfg.Observe == nil {
+		cfg.Observe = func(Event) {}
+	}
+	lk, err := acquire(cfg.Name, cfg.Site.ID)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{cfg: cfg, lock: lk, nodes: map[string]*machine{}, start: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := host.RaiseLimits(len(cfg.Site.Nodes)); err != nil {
+		return nil, err
+	}
+	if l.disk, err = host.NewDisk(ctx, host.LabDisks(cfg.Name), host.DiskBytes(len(cfg.Site.Nodes))); err != nil {
+		return nil, err
+	}
+	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
+		return nil, err
+	}
+	if l.runtime, err = oci.New(oci.Config{State: filepath.Join(lk.dir, "oci"), Lab: cfg.Name}); err != nil {
+		return nil, err
+	}
+	if l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: filepath.Join(lk.dir, "net")}); err != nil {
+		return nil, err
+	}
+	for _, s := range cfg.Site.Segments {
+		if err := l.sw.AddSegment(ctx, s.ID); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	if err := l.startAll(ctx, true); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// prepare makes the specs of all nodes.
+func (l *Lab) prepare() error {
+	for i := range l.cfg.Site.Nodes {
+		n := &l.cfg.Site.Nodes[i]
+		lowers, err := l.cfg.Image.Lowers(n.Role)
+		if err != nil {
+			return err
+		}
+		m := &machine{site: n, state: Off, spec: node.Spec{
+			Lab: l.cfg.Name, Name: n.Name, Lowers: lowers,
+			Disk:      filepath.Join(l.disk.Mount(), n.Name),
+			IDBase:    idBase(l.idBlock, i),
+			Memory:    memoryLimit(n),
+			CPUShares: shares(n.Class),
+		}}
+		if n.Class == scenarios.Admin && l.cfg.Desk != "" {
+			m.spec.Sockets = []node.Socket{{HostDir: l.cfg.Desk, Path: l.cfg.DeskPath}}
+		}
+		l.nodes[n.Name] = m
+	}
+	return nil
+}
+
+// memoryLimit is the node's limit in bytes (daemons.md's figures by class).
+func memoryLimit(n *scenarios.Node) int64 {
+	if n.MemoryMB > 0 {
+		return int64(n.MemoryMB) << 20
+	}
+	switch n.Class {
+	case scenarios.Workstation:
+		return 96 << 20
+	case scenarios.Admin:
+		return 512 << 20
+	default:
+		return 256 << 20
+	}
+}
+
+// shares lets what others wait for boot first.
+func shares(c scenarios.Class) uint64 {
+	switch c {
+	case scenarios.Router, scenarios.Operator, scenarios.Admin:
+		return 16384
+	case scenarios.Server:
+		return 2048
+	default:
+		return 256
+	}
+}
+
+// order lists the machines by rank, then by the order of the site.
+func (l *Lab) order() []*machine {
+	out := make([]*machine, 0, len(l.cfg.Site.Nodes))
+	for i := range l.cfg.Site.Nodes {
+		out = append(out, l.nodes[l.cfg.Site.Nodes[i].Name])
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].site.Rank < out[j].site.Rank })
+	return out
+}
+
+// startAll creates, cables and starts every node that is off.
+func (l *Lab) startAll(ctx context.Context, pristine bool) error {
+	begin := time.Now()
+	ms := l.order()
+	if err := each(ctx, ms, func(ctx context.Context, m *machine) error { return l.create(ctx, m, pristine) }); err != nil {
+		return err
+	}
+	l.tell(Event{Step: Wired})
+	if err := l.holdPosts(ctx, ms); err != nil {
+		return err
+	}
+	// By rank: the workers take the nodes in order, so that routers and DHCP
+	// are ahead of the workstations without anybody waiting.
+	if err := each(ctx, ms, l.startNode); err != nil {
+		return err
+	}
+	l.tell(Event{Step: Started})
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		l.releasePosts(ctx, ms, begin)
+	}()
+	return nil
+}
+
+// create makes a node and its cables.
+func (l *Lab) create(ctx context.Context, m *machine, pristine bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := l.runtime.Create(ctx, m.spec)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", m.site.Name, err)
+	}
+	m.node = n
+	if pristine && l.cfg.Tree != nil {
+		files, err := l.cfg.Tree(m.site)
+		if err != nil {
+			return err
+		}
+		if err := n.Write(nodeFiles(files, l.cfg.Start)); err != nil {
+			return fmt.Errorf("node %s: %w", m.site.Name, err)
+		}
+	}
+	for _, i := range m.site.Interfaces {
+		err := l.sw.Attach(ctx, cable.Attachment{Node: m.site.Name, Interface: i.Name, Segment: i.Segment, NetNS: n.NetNS()})
+		if err != nil {
+			return fmt.Errorf("node %s: %w", m.site.Name, err)
+		}
+	}
+	m.state = Starting
+	l.tell(Event{Step: Created, Node: m.site.Name, PID: n.PID()})
+	return nil
+}
+
+func nodeFiles(files []scenarios.TreeFile, start time.Time) []node.File {
+	out := make([]node.File, len(files))
+	for i, f := range files {
+		out[i] = node.File{Path: f.Path, Mode: f.Mode, User: f.User, Group: f.Group, Content: f.Content, ModTime: start.Add(-f.Age)}
+	}
+	return out
+}
+
+// startNode starts PID 1 and watches over its life.
+func (l *Lab) startNode(ctx context.Context, m *machine) error {
+	n := m.node
+	if err := n.Start(ctx); err != nil {
+		return fmt.Errorf("node %s: %w", m.site.Name, err)
+	}
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		l.follow(m, n)
+	}()
+	return nil
+}
+
+func (l *Lab) tell(e Event) {
+	e.Time = time.Now()
+	l.cfg.Observe(e)
+}
+
+// each runs f over the machines with a few workers, in order.
+func each(ctx context.Context, ms []*machine, f func(context.Context, *machine) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers())
+	for _, m := range ms {
+		g.Go(func() error { return f(ctx, m) })
+	}
+	return g.Wait()
+}
+
+// Site is the site that runs.
+func (l *Lab) Site() *scenarios.Site { return l.cfg.Site }
+
+// Name is the lab's name.
+func (l *Lab) Name() string { return l.cfg.Name }
+
+// Switch is the lab's network.
+func (l *Lab) Switch() *cable.Switch { return l.sw }
+
+// Node is the present incarnation of a node, nil for a name that the site does
+// not have.
+func (l *Lab) Node(name string) node.Node {
+	m := l.nodes[name]
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.node
+}
+
+// NodeState is the state of a node.
+func (l *Lab) NodeState(name string) State {
+	m := l.nodes[name]
+	if m == nil {
+		return Off
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+// WaitRunning waits until every node that is starting has booted.
+func (l *Lab) WaitRunning(ctx context.Context) error {
+	for _, m := range l.order() {
+		m.mu.Lock()
+		n := m.node
+		m.mu.Unlock()
+		if n == nil {
+			continue
+		}
+		select {
+		case <-n.Ready():
+		case <-n.Exited():
+			return fmt.Errorf("node %s ended while it booted (%s)", m.site.Name, n.Reason())
+		case <-ctx.Done():
+			return fmt.Errorf("node %s has not finished its boot: %w", m.site.Name, ctx.Err())
+		}
+	}
+	l.tell(Event{Step: Running})
+	return nil
+}

@@ -1,0 +1,224 @@
+package labnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node"
+)
+
+// stopGrace is how long a node may take to shut down; systemd's own stop
+// timeout in the image is shorter.
+const stopGrace = 10 * time.Second
+
+// follow watches one incarnation of a node: it notes the end of the boot, and
+// brings the node back after a reboot typed inside it.
+func (l *Lab) follow(m *machine, n node.Node) {
+	select {
+	case <-n.Ready():
+		m.mu.Lock()
+		if m.node == n {
+			m.state = Up
+		}
+		m.mu.Unlock()
+		l.tell(Event{Step: Booted, Node: m.site.Name, PID: n.PID()})
+		<-n.Exited()
+	case <-n.Exited():
+	}
+	reason := n.Reason()
+	l.tell(Event{Step: Exited, Node: m.site.Name, Reason: reason})
+	m.mu.Lock()
+	current := m.node == n
+	if current {
+		m.state = Off
+	}
+	m.mu.Unlock()
+	if !current || reason != node.Rebooted || l.isClosing() {
+		return
+	}
+	ctx := context.Background()
+	if d := l.cfg.BootDelay[m.site.Class]; d > 0 {
+		time.Sleep(d) // what the machine's firmware and disks cost in life
+	}
+	if l.isClosing() {
+		return
+	}
+	if err := l.again(ctx, m); err != nil {
+		m.mu.Lock()
+		m.state = Broken
+		m.mu.Unlock()
+		l.tell(Event{Step: Failed, Node: m.site.Name, Err: err})
+	}
+}
+
+// again gives an ended node new namespaces and cables, and starts it.
+func (l *Lab) again(ctx context.Context, m *machine) error {
+	m.mu.Lock()
+	old := m.node
+	m.mu.Unlock()
+	if old != nil {
+		if err := old.Remove(ctx); err != nil {
+			return err
+		}
+		l.tell(Event{Step: Removed, Node: m.site.Name})
+	}
+	if err := l.create(ctx, m, false); err != nil {
+		return err
+	}
+	return l.startNode(ctx, m)
+}
+
+func (l *Lab) isClosing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
+}
+
+// ErrNoNode says that the site has no node of that name.
+var ErrNoNode = errors.New("no such node")
+
+// Reboot asks a node's systemd to reboot, or starts a node that is off, and
+// waits until its boot is complete.
+func (l *Lab) Reboot(ctx context.Context, name string) error {
+	m := l.nodes[name]
+	if m == nil {
+		return fmt.Errorf("%w: %s", ErrNoNode, name)
+	}
+	m.mu.Lock()
+	n, state := m.node, m.state
+	m.mu.Unlock()
+	if state == Up || state == Starting {
+		if err := n.Shutdown(ctx, stopGrace); err != nil {
+			return err
+		}
+	}
+	if err := l.again(ctx, m); err != nil {
+		return err
+	}
+	select {
+	case <-l.Node(name).Ready():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("node %s has not finished its boot: %w", name, ctx.Err())
+	}
+}
+
+// stopAll shuts all nodes down in the reverse order of their ranks and removes
+// their namespaces; the disks stay.
+func (l *Lab) stopAll(ctx context.Context, grace time.Duration) error {
+	ms := l.order()
+	for i, j := 0, len(ms)-1; i < j; i, j = i+1, j-1 {
+		ms[i], ms[j] = ms[j], ms[i]
+	}
+	return each(ctx, ms, func(ctx context.Context, m *machine) error {
+		m.mu.Lock()
+		n := m.node
+		m.mu.Unlock()
+		if n == nil {
+			return nil
+		}
+		var err error
+		if grace > 0 {
+			err = n.Shutdown(ctx, grace)
+		} else {
+			err = n.Kill(ctx)
+		}
+		if err == nil {
+			err = n.Remove(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("node %s: %w", m.site.Name, err)
+		}
+		m.mu.Lock()
+		if m.node == n {
+			m.node, m.state = nil, Off
+		}
+		m.mu.Unlock()
+		l.tell(Event{Step: Removed, Node: m.site.Name})
+		return nil
+	})
+}
+
+// ColdStart shuts the whole company down and starts it again in the order of
+// its ranks: what only lived in memory is gone. change, when given, is called
+// between the two, while nothing runs, with a writer for each node's disk.
+func (l *Lab) ColdStart(ctx context.Context, change func() error) error {
+	if err := l.stopAll(ctx, stopGrace); err != nil {
+		return err
+	}
+	if change != nil {
+		if err := change(); err != nil {
+			return err
+		}
+	}
+	return l.startAll(ctx, false)
+}
+
+// Reset gives the lab pristine disks and starts it again.
+func (l *Lab) Reset(ctx context.Context) error {
+	if err := l.stopAll(ctx, 0); err != nil {
+		return err
+	}
+	for _, m := range l.order() {
+		if err := os.RemoveAll(m.spec.Disk); err != nil {
+			return err
+		}
+	}
+	return l.startAll(ctx, true)
+}
+
+// Freeze stops all processes of all nodes (a paused session); Thaw continues.
+func (l *Lab) Freeze(ctx context.Context) error {
+	return each(ctx, l.order(), func(ctx context.Context, m *machine) error {
+		if m.running() {
+			return m.node.Freeze(ctx)
+		}
+		return nil
+	})
+}
+
+// Thaw continues what Freeze stopped.
+func (l *Lab) Thaw(ctx context.Context) error {
+	return each(ctx, l.order(), func(ctx context.Context, m *machine) error {
+		if m.running() {
+			return m.node.Thaw(ctx)
+		}
+		return nil
+	})
+}
+
+func (m *machine) running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.node != nil && (m.state == Up || m.state == Starting)
+}
+
+// Close takes the lab down and leaves nothing on the host. It goes on after an
+// error and returns all of them; twice is no error.
+func (l *Lab) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	var errs []error
+	if l.runtime != nil {
+		errs = append(errs, l.stopAll(ctx, 0), l.runtime.Close())
+	}
+	if l.sw != nil {
+		errs = append(errs, l.sw.Close())
+	}
+	if l.disk != nil {
+		errs = append(errs, l.disk.Remove())
+	}
+	l.wg.Wait()
+	errs = append(errs, l.lock.release())
+	if len(running()) == 0 {
+		errs = append(errs, host.RestoreLimits())
+		_ = os.Remove(filepath.Join(host.Run(), "labs"))
+	}
+	return errors.Join(errs...)
+}

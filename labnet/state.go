@@ -1,0 +1,185 @@
+package labnet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/host"
+)
+
+// Info is what other processes know of a running lab (lab.json of its state).
+type Info struct {
+	Name    string    `json:"name"`
+	Site    string    `json:"site"`
+	PID     int       `json:"pid"` // the controller
+	Started time.Time `json:"started"`
+	// FirstID is the first host id of the lab's nodes, IDs how many ranges.
+	FirstID uint32 `json:"firstId"`
+	IDs     int    `json:"ids"`
+	// Alive says whether the controller still holds the lab.
+	Alive bool `json:"alive"`
+}
+
+// InUseError says that a lab of that name runs already or was left behind.
+type InUseError struct {
+	Info Info
+}
+
+func (e *InUseError) Error() string {
+	if e.Info.Alive {
+		return fmt.Sprintf("lab %q is in use by process %d; choose another --name or take it down: situlab lab down %s", e.Info.Name, e.Info.PID, e.Info.Name)
+	}
+	return fmt.Sprintf("lab %q was left behind by a controller that died; remove it first: situlab gc", e.Info.Name)
+}
+
+// NameError says that a lab's name cannot be used.
+type NameError struct{ Name string }
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("lab name %q: use 1 to 32 small letters, digits and dashes, starting with a letter", e.Name)
+}
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// lock is a lab's state directory, held by its controller.
+type lock struct {
+	dir  string
+	file *os.File
+	info Info
+}
+
+// acquire makes the state directory of a new lab and locks it. The directory is
+// the first intent: gc finds all the rest through it.
+func acquire(name, site string) (*lock, error) {
+	if !validName.MatchString(name) {
+		return nil, &NameError{name}
+	}
+	dir := host.LabState(name)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return nil, host.Errorf("run as root", "create %s: %w", dir, err)
+	}
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			info, _ := readInfo(name)
+			return nil, &InUseError{info}
+		}
+		return nil, host.Errorf("run as root", "create %s: %w", dir, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	l := &lock{dir: dir, file: f, info: Info{Name: name, Site: site, PID: os.Getpid(), Started: time.Now(), Alive: true}}
+	return l, l.save()
+}
+
+func (l *lock) save() error {
+	b, err := json.Marshal(l.info)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(l.dir, "lab.json.new")
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(l.dir, "lab.json"))
+}
+
+func (l *lock) release() error {
+	if l == nil || l.file == nil {
+		return nil
+	}
+	err := os.RemoveAll(l.dir)
+	l.file.Close()
+	l.file = nil
+	return err
+}
+
+func readInfo(name string) (Info, error) {
+	info := Info{Name: name}
+	dir := host.LabState(name)
+	b, err := os.ReadFile(filepath.Join(dir, "lab.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &info)
+	}
+	info.Alive = false
+	f, ferr := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+	if ferr != nil {
+		return info, err
+	}
+	defer f.Close()
+	if lerr := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(lerr, unix.EWOULDBLOCK) {
+		info.Alive = true
+	}
+	return info, err
+}
+
+// running lists the names of the state directories.
+func running() []string {
+	entries, _ := os.ReadDir(filepath.Join(host.Run(), "labs"))
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// List tells of all labs of this host, those left behind included.
+func List() []Info {
+	var out []Info
+	for _, n := range running() {
+		info, _ := readInfo(n)
+		out = append(out, info)
+	}
+	return out
+}
+
+// Id ranges: a node has 65,536 ids; ranges start well above what a host's own
+// accounts and other tools' subordinate ids use (subuid(5) starts at 100,000).
+const (
+	firstRange = 16384 // x 65,536 = 2^30
+	lastRange  = 65000
+)
+
+func idBase(first, i int) uint32 { return uint32(first+i) << 16 }
+
+// takeIDs reserves a run of ranges that no other lab of the host uses.
+func takeIDs(l *lock, n int) (int, error) {
+	guard, err := os.OpenFile(filepath.Join(host.Run(), "ids.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer guard.Close()
+	if err := unix.Flock(int(guard.Fd()), unix.LOCK_EX); err != nil {
+		return 0, err
+	}
+	first := firstRange
+	for moved := true; moved; {
+		moved = false
+		for _, other := range List() {
+			o := int(other.FirstID >> 16)
+			if other.Name != l.info.Name && other.IDs > 0 && first < o+other.IDs && o < first+n {
+				first, moved = o+other.IDs, true
+			}
+		}
+	}
+	if first+n > lastRange {
+		return 0, host.Errorf("take some labs down: situlab lab list", "no free range of ids for %d nodes", n)
+	}
+	l.info.FirstID, l.info.IDs = idBase(first, 0), n
+	return first, l.save()
+}
