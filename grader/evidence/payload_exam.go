@@ -1,0 +1,111 @@
+package evidence
+
+// ClockPaused stops the clock. Reason is a snake_case word: pause,
+// host_starved, recorder_silent.
+type ClockPaused struct {
+	Reason    string `json:"reason"`
+	Automatic bool   `json:"automatic"`
+}
+
+// ClockResumed lets the clock run again.
+type ClockResumed struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// ExamPermanence ends the wait for the missing part of the window. Complete
+// is true when time and samples sufficed; the grader counts again itself.
+type ExamPermanence struct {
+	WaitedSeconds float64 `json:"waited_seconds"`
+	Complete      bool    `json:"complete"`
+}
+
+// ExamColdStart is the cold start of the whole company after finish, written
+// once the lab has settled (or the wait for it is over). Its samples follow
+// with PhaseColdStart.
+type ExamColdStart struct {
+	Nodes int `json:"nodes"`
+	// Restarted is how many nodes came back with a new boot id.
+	Restarted int     `json:"restarted"`
+	Seconds   float64 `json:"seconds"`
+	Settled   bool    `json:"settled"`
+	// Failed names nodes that did not come back.
+	Failed []string `json:"failed,omitempty"`
+}
+
+// ExamCanary is one canary datum: a nonce written before or during the
+// session, read again at the end.
+type ExamCanary struct {
+	Name   string `json:"name"`
+	Where  string `json:"where"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// ExamFlow is one tuple of the flow matrix: whether From reached To before
+// the session and whether it does now.
+type ExamFlow struct {
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Before bool   `json:"before"`
+	Now    bool   `json:"now"`
+}
+
+// ExamDone ends the examinations.
+type ExamDone struct {
+	Seconds float64 `json:"seconds"`
+}
+
+// RecorderState is a recorder ("exec", "terminal", "file", "net", "probe",
+// "desk") that went on or off.
+type RecorderState struct {
+	Recorder string `json:"recorder"`
+	On       bool   `json:"on"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// RecorderLoss counts lost events since the record before.
+type RecorderLoss struct {
+	Recorder string `json:"recorder"`
+	Lost     uint64 `json:"lost"`
+}
+
+// HostHealth is a sample of the host. OutOfBand is true while the lab is
+// being starved (steal, memory or control probe out of their bounds).
+type HostHealth struct {
+	StealPercent     float64 `json:"steal_percent"`
+	LoadPercent      float64 `json:"load_percent"`
+	MemAvailableMB   int64   `json:"mem_available_mb"`
+	ControlOK        bool    `json:"control_ok"`
+	ControlLatencyMS float64 `json:"control_latency_ms"`
+	OutOfBand        bool    `json:"out_of_band"`
+	// OutOfBandSeconds is for how long already.
+	OutOfBandSeconds float64 `json:"out_of_band_seconds,omitempty"`
+}
+
+// RecorderRecovery says that Bytes bytes after the last sound record were cut
+// (a write torn by a crash); SHA256 is of what was cut.
+type RecorderRecovery struct {
+	Offset int64  `json:"offset"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// PointDecision is a human decision on a point.
+type PointDecision struct {
+	Point   string `json:"point"`
+	Outcome string `json:"outcome"`
+	Motive  string `json:"motive"`
+}
+
+func (*ClockPaused) RecordType() Type      { return TypeClockPaused }
+func (*ClockResumed) RecordType() Type     { return TypeClockResumed }
+func (*ExamPermanence) RecordType() Type   { return TypeExamPermanence }
+func (*ExamColdStart) RecordType() Type    { return TypeExamColdStart }
+func (*ExamCanary) RecordType() Type       { return TypeExamCanary }
+func (*ExamFlow) RecordType() Type         { return TypeExamFlow }
+func (*ExamDone) RecordType() Type         { return TypeExamDone }
+func (*RecorderState) RecordType() Type    { return TypeRecorderState }
+func (*RecorderLoss) RecordType() Type     { return TypeRecorderLoss }
+func (*HostHealth) RecordType() Type       { return TypeRecorderHealth }
+func (*RecorderRecovery) RecordType() Type { return TypeRecorderRecovery }
+func (*PointDecision) RecordType() Type    { return TypeDecisionPoint }
