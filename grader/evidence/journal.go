@@ -32,6 +32,10 @@ type Options struct {
 	// Now gives CLOCK_BOOTTIME in nanoseconds and the wall clock; nil means
 	// the host's clocks.
 	Now func() (bootNS int64, wall time.Time)
+	// Observe, if set, is called with each record in order, right after it was
+	// written and before Append returns. It must be quick and must not call
+	// the journal.
+	Observe func(*Record)
 }
 
 // Entry is what a recorder hands over. The record's type is that of Payload.
@@ -196,6 +200,10 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 		return 0, j.err
 	}
 	j.seq, j.prev = rec.Seq, rec.Hash
+	if j.opts.Observe != nil {
+		rec.payload = e.Payload
+		j.opts.Observe(rec)
+	}
 	if !e.Durable {
 		return rec.Seq, nil
 	}
