@@ -20,21 +20,26 @@ type Spec struct {
 	Disk string
 	// IDBase is the first host id of the node's own range of 65,536 ids.
 	IDBase uint32
-	// Memory is the limit in bytes; 0 means the runtime's default.
+	// Memory is the limit in bytes, swap included; 0 means 96 MiB, enough for a
+	// workstation (256 MiB for a server, 512 MiB for a database).
 	Memory int64
-	// PIDs is the limit of processes; 0 means 1024.
+	// PIDs is the limit of processes and threads; 0 means 1024.
 	PIDs int64
-	// CPUShares is the weight (cgroup v1 cpu.shares scale, 1024 = normal).
+	// CPUShares is the weight (cgroup v1 cpu.shares scale, 2 to 262144, 1024 =
+	// normal); 0 leaves the kernel's default.
 	CPUShares uint64
-	// Files are bound read-only or shared into the node: today only the desk
-	// socket of the administration workstation.
+	// Sockets are the host's directories shown read-only in the node, each with
+	// one listening unix socket in it: today only the desk's, on the
+	// administration workstation. The runtime's own notify socket is not listed.
 	Sockets []Socket
 }
 
 // Socket is a host directory holding one listening unix socket, shown in the
 // node (design.md: exactly two sockets with a host peer are allowed).
 type Socket struct {
-	// HostDir is a directory on a small tmpfs of its own.
+	// HostDir is the mount point of a small tmpfs of its own (else the node's
+	// mountinfo shows its path on the host). Every directory above it needs mode
+	// x for others: the node's mapped root passes through them.
 	HostDir string
 	// Path is where the directory appears inside the node.
 	Path string

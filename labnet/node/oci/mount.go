@@ -1,0 +1,174 @@
+package oci
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// inDir runs f on a thread of its own whose working directory is dir. overlayfs
+// shows its options as they were given, so that relative names keep every path
+// of the host out of the node's mountinfo. The thread dies with f.
+func inDir(dir string, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread's directory is spoilt
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			done <- fmt.Errorf("unshare(CLONE_FS): %w", err)
+			return
+		}
+		if err := unix.Chdir(dir); err != nil {
+			done <- fmt.Errorf("chdir %s: %w", dir, err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// attachMapped mounts a read-only view of dir at target with all owners shifted
+// by the user namespace: mount_setattr(2), Linux 5.12; on overlay 5.19.
+func attachMapped(dir, target string, userns *os.File) error {
+	tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open_tree %s: %w", dir, err)
+	}
+	defer unix.Close(tree)
+	attr := unix.MountAttr{
+		Attr_set:    unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY,
+		Propagation: unix.MS_PRIVATE,
+		Userns_fd:   uint64(userns.Fd()),
+	}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return &HostError{What: "cannot shift the owners of " + dir, Err: err,
+			Do: "idmapped mounts need Linux 5.12 and a file system that allows them (ext4, xfs, btrfs)"}
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("move_mount %s: %w", target, err)
+	}
+	return nil
+}
+
+// mountRoot makes the node's root file system at dir/rootfs from the image's
+// layers and the writable directories dir/u and dir/w (links into the disk).
+func mountRoot(dir string, lowers []string, userns *os.File) error {
+	var names []string
+	for i, lower := range lowers {
+		name := fmt.Sprintf("l%d", i)
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		if err := attachMapped(lower, filepath.Join(dir, name), userns); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	opts := "lowerdir=" + strings.Join(names, ":") + ",upperdir=u,workdir=w,index=on,nfs_export=on"
+	err := inDir(dir, func() error {
+		return unix.Mount("overlay", "rootfs", "overlay", 0, opts)
+	})
+	// overlayfs keeps private clones of its layers: the names can go at once.
+	for _, name := range names {
+		if e := unmount(filepath.Join(dir, name)); e != nil && err == nil {
+			err = e
+		}
+	}
+	if errors.Is(err, unix.ESTALE) {
+		return fmt.Errorf("overlay: the disk was made on another image (index=on ties it to its top layer): reset the node: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("overlay in %s: %w", dir, err)
+	}
+	return nil
+}
+
+// mountNotify makes the small file system that holds the notify socket: one of
+// its own, because a shared one would show its path in the node.
+func mountNotify(target string) error {
+	if err := unix.Mount("tmpfs", target, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC,
+		"size=64k,nr_inodes=16,mode=755"); err != nil {
+		return fmt.Errorf("tmpfs at %s: %w", target, err)
+	}
+	return nil
+}
+
+// ptysPerNode bounds what one node can take from the host-wide pool of
+// pseudo-terminals through its /dev/pts.
+const ptysPerNode = 48
+
+// mountPts makes the node's /dev/pts from the host. Mounted by the host, its
+// size is out of the node's reach, and in the host's first mount namespace it
+// shares the kernel's reserve (kernel.pty.reserve), which a flood from inside
+// another node cannot take (fs/devpts/inode.c).
+func mountPts(target string, base uint32) error {
+	opts := fmt.Sprintf("newinstance,ptmxmode=0666,mode=0620,gid=%d,max=%d", base+5, ptysPerNode)
+	if err := unix.Mount("devpts", target, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, opts); err != nil {
+		return fmt.Errorf("devpts at %s: %w", target, err)
+	}
+	return nil
+}
+
+// unmount detaches what is mounted at path; nothing mounted is no error.
+func unmount(path string) error {
+	err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return fmt.Errorf("umount %s: %w", path, err)
+}
+
+// makePrivate turns dir into a mount of its own that propagates nothing, so
+// that the nodes' mounts do not spread into other mount namespaces.
+func makePrivate(dir string) error {
+	points, err := mountsUnder(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range points {
+		if p == dir {
+			return nil
+		}
+	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("bind %s: %w", dir, err)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make %s private: %w", dir, err)
+	}
+	return nil
+}
+
+// mountsUnder lists the mount points at and below dir, in the order of
+// mountinfo (a parent before its children).
+func mountsUnder(dir string) ([]string, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out []string
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		fields := strings.Fields(sc.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		p := unescapeMount(fields[4])
+		if p == dir || strings.HasPrefix(p, dir+"/") {
+			out = append(out, p)
+		}
+	}
+	return out, sc.Err()
+}
+
+var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// unescapeMount undoes the octal escapes of proc_pid_mountinfo(5).
+func unescapeMount(s string) string { return mountEscapes.Replace(s) }
