@@ -1,6 +1,9 @@
 package scenarios
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // Duration is a time.Duration written as in "90s", "15m", "48h" or "30d".
 type Duration time.Duration
@@ -41,6 +44,11 @@ type Scenario struct {
 	Thresholds Thresholds `yaml:"thresholds" json:"thresholds"`
 	// BootDelay is what a reboot costs by class in an examination.
 	BootDelay map[Class]Duration `yaml:"bootDelay" json:"bootDelay"`
+
+	// BriefText is what the files of Brief hold.
+	BriefText Text `yaml:"-" json:"briefText"`
+	// Files is the scenario's folder.
+	Files fs.FS `yaml:"-" json:"-"`
 }
 
 // Thresholds are the times that the grader uses, before the time factor.
@@ -53,8 +61,8 @@ type Thresholds struct {
 // Ticket is what a user wrote; its text never gives the cause.
 type Ticket struct {
 	ID     string   `yaml:"id" json:"id"`
-	Author string   `yaml:"author" json:"author"` // person id
-	Ago    Duration `yaml:"ago" json:"ago"`       // how long before the session's start
+	Author string   `yaml:"author" json:"author" tmpl:"yes"` // person id
+	Ago    Duration `yaml:"ago" json:"ago"`                  // how long before the session's start
 	Title  Text     `yaml:"title" json:"title"`
 	Text   Text     `yaml:"text" json:"text"`
 }
@@ -62,7 +70,7 @@ type Ticket struct {
 // Pick draws one value of a list; templates of the scenario use {{.Pick.name}}.
 type Pick struct {
 	Name string   `yaml:"name" json:"name"`
-	From []string `yaml:"from" json:"from"`
+	From []string `yaml:"from" json:"from" tmpl:"yes"`
 }
 
 // VariantSpec is one root cause of the scenario.
@@ -71,14 +79,14 @@ type VariantSpec struct {
 	// Cause is an id of the cause list (grader/criteria causes.yaml).
 	Cause string `yaml:"cause" json:"cause"`
 	// Element is the faulty node's name; may be a template over picks.
-	Element string  `yaml:"element" json:"element"`
+	Element string  `yaml:"element" json:"element" tmpl:"yes"`
 	Picks   []Pick  `yaml:"picks,omitempty" json:"picks,omitempty"`
 	Faults  []Fault `yaml:"faults" json:"faults"`
 	// Hit are the segments whose users are hit; Probes the probe ids that must
 	// be red there, Groups the groups of users to tell.
-	Hit      []string `yaml:"hit" json:"hit"`
-	Red      []string `yaml:"red" json:"red"`
-	Groups   []string `yaml:"groups" json:"groups"`
+	Hit      []string `yaml:"hit" json:"hit" tmpl:"yes"`
+	Red      []string `yaml:"red" json:"red" tmpl:"yes"`
+	Groups   []string `yaml:"groups" json:"groups" tmpl:"yes"`
 	Solution Text     `yaml:"solution" json:"solution"`
 	Symptoms []Text   `yaml:"symptoms" json:"symptoms"`
 }
@@ -94,7 +102,7 @@ type Fault struct {
 	// Kind is a key of labnet/fault's table, for instance config-line.
 	Kind string `yaml:"kind" json:"kind"`
 	// Node is where it acts; may be a template over picks.
-	Node string `yaml:"node" json:"node"`
+	Node string `yaml:"node" json:"node" tmpl:"yes"`
 	// Ago back-dates the artefact, relative to the session's start.
 	Ago    Duration          `yaml:"ago,omitempty" json:"ago,omitempty"`
 	Params map[string]string `yaml:"params" json:"params"`
@@ -103,7 +111,7 @@ type Fault struct {
 // Answer is what somebody says when asked.
 type Answer struct {
 	// Who is technician, manager, user (the ticket's author) or user:LOGIN.
-	Who string `yaml:"who" json:"who"`
+	Who string `yaml:"who" json:"who" tmpl:"yes"`
 	// Any of these words in the question selects the answer (case and accents
 	// folded); empty is the fallback.
 	Words []string `yaml:"words,omitempty" json:"words,omitempty"`

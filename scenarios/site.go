@@ -1,6 +1,9 @@
 package scenarios
 
-import "net/netip"
+import (
+	"io/fs"
+	"net/netip"
+)
 
 // APIVersion is the version that every file names.
 const APIVersion = "situlab/v1"
@@ -46,6 +49,12 @@ type Site struct {
 	Contacts []Contact `yaml:"contacts" json:"contacts"`
 	// Vars are free values for the templates of the site's files.
 	Vars map[string]string `yaml:"vars" json:"vars"`
+
+	// Seed is what [Expand] drew from; zero means as written.
+	Seed uint64 `yaml:"-" json:"seed,omitempty"`
+	// Files is the site's folder, which [Tree] reads.
+	Files fs.FS `yaml:"-" json:"-"`
+	memo  *memo
 }
 
 // Company names the company.
@@ -176,7 +185,7 @@ type Probe struct {
 	// imap, sql, ntp.
 	Kind string `yaml:"kind" json:"kind"`
 	// Target is a host name or an address, resolved as the workstation would.
-	Target string `yaml:"target" json:"target"`
+	Target string `yaml:"target" json:"target" tmpl:"yes"`
 	Port   int    `yaml:"port,omitempty" json:"port,omitempty"`
 	// Params are kind-specific: path, name, share, user, secret, expect ...
 	Params map[string]string `yaml:"params,omitempty" json:"params,omitempty"`
@@ -187,8 +196,8 @@ type Probe struct {
 
 // Flow is a line of the flow matrix.
 type Flow struct {
-	From   string `yaml:"from" json:"from"`
-	To     string `yaml:"to" json:"to"`
+	From   string `yaml:"from" json:"from" tmpl:"yes"`
+	To     string `yaml:"to" json:"to" tmpl:"yes"`
 	Proto  string `yaml:"proto" json:"proto"` // tcp, udp, icmp, ospf, any
 	Ports  string `yaml:"ports,omitempty" json:"ports,omitempty"`
 	Allow  bool   `yaml:"allow" json:"allow"`
@@ -209,9 +218,9 @@ type Backup struct {
 type Secret struct {
 	ID    string `yaml:"id" json:"id"`
 	Title Text   `yaml:"title" json:"title"`
-	User  string `yaml:"user,omitempty" json:"user,omitempty"`
+	User  string `yaml:"user,omitempty" json:"user,omitempty" tmpl:"yes"`
 	// Value is drawn by the seed when empty.
-	Value string `yaml:"value,omitempty" json:"value,omitempty"`
+	Value string `yaml:"value,omitempty" json:"value,omitempty" tmpl:"yes"`
 }
 
 // Window is a period of the calendar, relative to the session's start.

@@ -1,0 +1,3 @@
+package scenarios
+
+func checkScenario(d *decoder, scn *Scenario, site *Site) {}
