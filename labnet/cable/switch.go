@@ -170,9 +170,9 @@ func (s *Switch) NetNS() string { return s.sw.Path() }
 // Release lets go of the switch without removing it: another process may adopt
 // it. Relays stop.
 func (s *Switch) Release() error {
-	s.relays.stopAll()
+	err := s.relays.stopAll()
 	s.plug.Forget(s.sw)
-	return s.sw.Close()
+	return errors.Join(err, s.sw.Close())
 }
 
 // Close removes the switch with all that is in it; the kernel frees segments

@@ -44,7 +44,7 @@ func changed(format string, args ...any) error {
 func check(h, inner *netlink.Handle, c *Config, args *skel.CmdArgs) error {
 	name := PortName(args.ContainerID, args.IfName)
 	port, err := h.LinkByName(name)
-	if isNotFound(err) {
+	if IsNotFound(err) {
 		return types.NewError(types.ErrUnknownContainer, fmt.Sprintf("%s of %s is not attached", args.IfName, args.ContainerID), "no port "+name)
 	}
 	if err != nil {

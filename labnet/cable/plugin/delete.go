@@ -39,7 +39,7 @@ func deletePorts(ns *os.File, h *netlink.Handle, match func(Mark) bool) ([]Mark,
 			continue
 		}
 		if err := h.LinkSetGroup(l, doomed); err != nil {
-			if isNotFound(err) {
+			if IsNotFound(err) {
 				continue
 			}
 			return nil, fmt.Errorf("port %s: %w", l.Attrs().Name, err)
@@ -50,7 +50,7 @@ func deletePorts(ns *os.File, h *netlink.Handle, match func(Mark) bool) ([]Mark,
 	case 0:
 		return nil, nil
 	case 1:
-		if err := h.LinkDel(last); err != nil && !isNotFound(err) {
+		if err := h.LinkDel(last); err != nil && !IsNotFound(err) {
 			return nil, fmt.Errorf("port %s: %w", last.Attrs().Name, err)
 		}
 		return gone, nil

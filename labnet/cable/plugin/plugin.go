@@ -213,7 +213,7 @@ func (p *Plugin) Del(args *skel.CmdArgs) error {
 		if err == nil {
 			err = h.LinkDel(l)
 		}
-		if err != nil && !isNotFound(err) {
+		if err != nil && !IsNotFound(err) {
 			return types.NewError(types.ErrIOFailure, "delete port "+name, err.Error())
 		}
 		return nil

@@ -128,7 +128,8 @@ func Dump[T any](dump func() (T, error)) (T, error) {
 	return zero, fmt.Errorf("list kept changing: %w", netlink.ErrDumpInterrupted)
 }
 
-func isNotFound(err error) bool {
+// IsNotFound says that an error means: the link is not there (any more).
+func IsNotFound(err error) bool {
 	var e netlink.LinkNotFoundError
 	return errors.As(err, &e) || errors.Is(err, unix.ENODEV)
 }

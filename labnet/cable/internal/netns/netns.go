@@ -165,6 +165,25 @@ func Create(ctx context.Context, path string) error {
 	return nil
 }
 
+// Scratch runs f in a new network namespace that nobody else sees; it goes away
+// with the last file or socket that f leaves open in it.
+func Scratch(f func(ns *os.File) error) error {
+	var err error
+	onThread(func() bool {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			err = fmt.Errorf("new network namespace: %w", err)
+			return true
+		}
+		var ns *os.File
+		if ns, err = Open("/proc/thread-self/ns/net"); err == nil {
+			defer ns.Close()
+			err = f(ns)
+		}
+		return false
+	})
+	return err
+}
+
 // Remove removes a pin made by [Create]; the kernel frees the namespace when
 // its last user is gone. Removing what is not there is no error.
 func Remove(path string) error {
