@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // maxBody is how much of a page is looked at, in bytes.
@@ -29,10 +30,13 @@ func checkHTTP(ctx context.Context, c *check) error {
 	if scheme == "https" && c.probe.Port == 0 {
 		port = 443
 	}
+	var connected atomic.Bool // set by a goroutine of net/http
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return c.dial(ctx, "tcp", netip.AddrPortFrom(addr, port))
+			conn, err := c.dial(ctx, "tcp", netip.AddrPortFrom(addr, port))
+			connected.Store(err == nil)
+			return conn, err
 		},
 	}
 	defer transport.CloseIdleConnections()
@@ -72,6 +76,9 @@ func checkHTTP(ctx context.Context, c *check) error {
 		var cert *tls.CertificateVerificationError
 		if errors.As(err, &cert) {
 			return failf(StageAuth, "certificate", "%w", err)
+		}
+		if !connected.Load() {
+			return fail(StageConnect, err)
 		}
 		return fail(StageProtocol, err)
 	}

@@ -77,9 +77,12 @@ func checkSMB(ctx context.Context, c *check) error {
 // that is none of the account's means.
 func smbFailure(ctx context.Context, stage Stage, what string, err error) error {
 	var status *smb2.ResponseError
+	var broken *smb2.TransportError
 	switch {
 	case ctx.Err() != nil:
 		return failf(StageProtocol, "timeout", "%s: no answer in time", what)
+	case errors.As(err, &broken): // it does not unwrap by itself
+		return fail(StageProtocol, fmt.Errorf("%s: %w", what, broken.Err))
 	case !errors.As(err, &status):
 		return fail(StageProtocol, fmt.Errorf("%s: %w", what, err))
 	}
