@@ -42,7 +42,7 @@ func checkDHCP(ctx context.Context, c *check) error {
 	}
 	offer, err := discover(ctx, c.post.NetNS, nic)
 	if err != nil {
-		if ctx.Err() != nil {
+		if expired(ctx) {
 			return failf(StageConnect, "no_offer", "no DHCP server answered")
 		}
 		return fail(StageConnect, err)

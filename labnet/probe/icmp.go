@@ -50,7 +50,7 @@ func checkICMP(ctx context.Context, c *check) error {
 			return fail(StageConnect, err)
 		}
 		if err := echoed(conn, addr, id, uint16(seq), string(payload)); err != nil {
-			if ctx.Err() != nil {
+			if expired(ctx) {
 				return failf(StageConnect, "timeout", "no echo reply from %s", addr)
 			}
 			return err

@@ -30,7 +30,7 @@ func checkLDAP(ctx context.Context, c *check) error {
 	}
 	session := ldap.NewConn(conn, false)
 	if d, ok := ctx.Deadline(); ok {
-		session.SetTimeout(time.Until(d))
+		session.SetTimeout(time.Until(d) + time.Second) // the connection's own deadline comes first
 	}
 	session.Start()
 	defer session.Close()
@@ -65,7 +65,7 @@ func checkLDAP(ctx context.Context, c *check) error {
 func ldapFailure(ctx context.Context, what string, err error) error {
 	var e *ldap.Error
 	switch {
-	case ctx.Err() != nil:
+	case expired(ctx):
 		return failf(StageProtocol, "timeout", "%s: no answer: %w", what, err)
 	case !errors.As(err, &e) || e.ResultCode >= ldap.ErrorNetwork:
 		return fail(StageProtocol, fmt.Errorf("%s: %w", what, err))

@@ -85,7 +85,7 @@ func checkIMAP(ctx context.Context, c *check) error {
 		session.Timeout = time.Until(d)
 	}
 	if err := session.Login(user, password); err != nil {
-		if codeOf(err) != "error" || ctx.Err() != nil {
+		if codeOf(err) != "error" || expired(ctx) {
 			return fail(StageProtocol, fmt.Errorf("log in: %w", err))
 		}
 		return failf(StageAuth, "refused_login", "log in as %s: %w", user, err)

@@ -107,3 +107,10 @@ func copyOf(m map[string]string) map[string]string {
 	}
 	return maps.Clone(m)
 }
+
+// expired says that a check's time is up. A connection's deadline is the same
+// instant as its context's but may be noticed first.
+func expired(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(d)
+}

@@ -79,7 +79,7 @@ func smbFailure(ctx context.Context, stage Stage, what string, err error) error 
 	var status *smb2.ResponseError
 	var broken *smb2.TransportError
 	switch {
-	case ctx.Err() != nil:
+	case expired(ctx):
 		return failf(StageProtocol, "timeout", "%s: no answer in time", what)
 	case errors.As(err, &broken): // it does not unwrap by itself
 		return fail(StageProtocol, fmt.Errorf("%s: %w", what, broken.Err))
