@@ -265,12 +265,13 @@ func movePhone(phone string, rng *rand.Rand) string {
 	return string(b)
 }
 
-// password draws one that people can type: four groups of four, without
-// letters that look alike.
+// password draws one that people can type: three groups of four, without
+// letters that look alike. With its dashes it has 14 characters: an OSPF key
+// holds 16 (RFC 2328 D.3).
 func password(seed uint64, name string) string {
 	const letters = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 	rng := draw(seed, "password/"+name)
-	groups := make([]string, 4)
+	groups := make([]string, 3)
 	for i := range groups {
 		g := make([]byte, 4)
 		for j := range g {

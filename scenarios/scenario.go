@@ -103,14 +103,17 @@ type Fault struct {
 	Kind string `yaml:"kind" json:"kind"`
 	// Node is where it acts; may be a template over picks.
 	Node string `yaml:"node" json:"node" tmpl:"yes"`
-	// Ago back-dates the artefact, relative to the session's start.
+	// Ago back-dates the artefact, relative to the session's start. A fault on
+	// a file that a decoy touches may leave it out and takes the decoy's, so
+	// that the faulty machine's times are those of its healthy twin.
 	Ago    Duration          `yaml:"ago,omitempty" json:"ago,omitempty"`
 	Params map[string]string `yaml:"params" json:"params"`
 }
 
 // Answer is what somebody says when asked.
 type Answer struct {
-	// Who is technician, manager, user (the ticket's author) or user:LOGIN.
+	// Who is technician, manager, user (the ticket's author) or user:PERSON, a
+	// person's id.
 	Who string `yaml:"who" json:"who" tmpl:"yes"`
 	// Any of these words in the question selects the answer (case and accents
 	// folded); empty is the fallback.

@@ -33,7 +33,7 @@ type Site struct {
 	// Company holds what documents and templates say of the company.
 	Company Company `yaml:"company" json:"company"`
 	// Draw says what the seed moves.
-	Draw     Draw      `yaml:"draw" json:"draw"`
+	Draw     Pools     `yaml:"draw" json:"draw"`
 	Segments []Segment `yaml:"segments" json:"segments"`
 	Nodes    []Node    `yaml:"nodes" json:"nodes"`
 	// Groups are the groups of users that notices are sent to.
@@ -68,8 +68,8 @@ type Company struct {
 	RemoteTown   string `yaml:"remoteTown" json:"remoteTown"`
 }
 
-// Draw lists the pools that a seed draws from; an empty pool moves nothing.
-type Draw struct {
+// Pools lists what a seed draws from; an empty pool moves nothing.
+type Pools struct {
 	// SecondOctets replace the second octet of the private addresses.
 	SecondOctets []int `yaml:"secondOctets" json:"secondOctets"`
 	// ThirdOctetShift values are added to the third octets of user segments.
@@ -196,6 +196,8 @@ type Probe struct {
 
 // Flow is a line of the flow matrix.
 type Flow struct {
+	// From and To are a segment, a node, a group, an address, "users" (every
+	// user segment), "internet" or "any".
 	From   string `yaml:"from" json:"from" tmpl:"yes"`
 	To     string `yaml:"to" json:"to" tmpl:"yes"`
 	Proto  string `yaml:"proto" json:"proto"` // tcp, udp, icmp, ospf, any

@@ -21,8 +21,10 @@ var (
 	classes     = []string{string(Router), string(Server), string(Workstation), string(Admin), string(Operator)}
 	towns       = []string{"main", "remote", "outside"}
 	windowKinds = []string{"production", "maintenance", "freeze"}
-	flowProtos  = []string{"tcp", "udp", "icmp", "ospf", "any"}
-	probeKinds  = []string{"icmp", "dns", "dhcp", "http", "ldap", "smb", "smtp", "imap", "sql", "ntp"}
+	// flowWords stand for every user segment, what lies outside, and everybody.
+	flowWords  = []string{"users", "internet", "any"}
+	flowProtos = []string{"tcp", "udp", "icmp", "ospf", "any"}
+	probeKinds = []string{"icmp", "dns", "dhcp", "http", "ldap", "smb", "smtp", "imap", "sql", "ntp"}
 )
 
 // siteChecker checks what the types cannot say.
@@ -353,7 +355,7 @@ func checkEntries(c *siteChecker, path string, entries []Entry) {
 }
 
 func (c *siteChecker) flowEnd(path, end string) {
-	if end == "" || end == "any" || strings.Contains(end, "{{") {
+	if end == "" || slices.Contains(flowWords, end) || strings.Contains(end, "{{") {
 		return
 	}
 	if _, err := netip.ParseAddr(end); err == nil {

@@ -16,9 +16,29 @@ type Variant struct {
 	Spec *VariantSpec
 	// Picks are the values drawn.
 	Picks map[string]string
-	// Faults are the faults to inject (decoys first).
+	// Faults are the faults to inject (decoys first). A fault without an age
+	// has that of the decoy on the same file.
 	Faults []Fault
 	Ticket Ticket
+	// Logbook is that of the site with the scenario's own lines, oldest first;
+	// Site.Logbook is the same.
+	Logbook []Entry
+}
+
+// FaultyNode is the name of the node that is broken, empty for the twin.
+func (v *Variant) FaultyNode() string {
+	if v.Spec == nil {
+		return ""
+	}
+	return v.Spec.Element
+}
+
+// Points are the sub-points that this variant declares.
+func (v *Variant) Points() []string {
+	if v.Spec == nil {
+		return v.Scenario.HealthyPoints
+	}
+	return v.Scenario.Points
 }
 
 // Healthy is the id of the healthy twin.
