@@ -60,8 +60,7 @@ type Journal struct {
 
 	mu     sync.Mutex
 	cond   *sync.Cond // synced, err or closed changed
-	seq    uint64
-	prev   string
+	chain  *Chain
 	synced uint64
 	err    error
 	closed bool
@@ -147,7 +146,7 @@ func start(f *os.File, opts Options, seq uint64, prev string) *Journal {
 	if opts.Now == nil {
 		opts.Now = hostClock
 	}
-	j := &Journal{opts: opts, file: f, seq: seq, prev: prev, synced: seq,
+	j := &Journal{opts: opts, file: f, chain: &Chain{Lab: opts.Lab, Session: opts.Session, Seq: seq, Prev: prev}, synced: seq,
 		kick: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	j.cond = sync.NewCond(&j.mu)
 	go j.commitLoop()
@@ -169,10 +168,6 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 	if e.Payload == nil {
 		return 0, errors.New("append to journal: no payload")
 	}
-	data, err := marshal(e.Payload)
-	if err != nil {
-		return 0, fmt.Errorf("append %s to journal: %w", e.Payload.RecordType(), err)
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
@@ -188,10 +183,7 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 	if e.Wall.IsZero() {
 		e.Wall = wall.Add(time.Duration(e.BootNS - boot))
 	}
-	rec := &Record{Seq: j.seq + 1, BootNS: e.BootNS, Wall: e.Wall.UTC().Round(0), Lab: j.opts.Lab,
-		Session: j.opts.Session, Source: e.Source, Type: e.Payload.RecordType(), Node: e.Node,
-		Actor: e.Actor, Data: data, Prev: j.prev}
-	line, err := encode(rec)
+	rec, line, err := j.chain.Add(e)
 	if err != nil {
 		return 0, err
 	}
@@ -199,9 +191,7 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 		j.poison(fmt.Errorf("write journal: %w", err))
 		return 0, j.err
 	}
-	j.seq, j.prev = rec.Seq, rec.Hash
 	if j.opts.Observe != nil {
-		rec.payload = e.Payload
 		j.opts.Observe(rec)
 	}
 	if !e.Durable {
@@ -238,14 +228,14 @@ func (j *Journal) Sync(ctx context.Context) error {
 	if j.err != nil || j.closed {
 		return j.err
 	}
-	return j.wait(ctx, j.seq)
+	return j.wait(ctx, j.chain.Seq)
 }
 
 // Head is the sequence number and the hash ("sha256:...") of the last record.
 func (j *Journal) Head() (uint64, string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.seq, "sha256:" + j.prev
+	return j.chain.Seq, "sha256:" + j.chain.Prev
 }
 
 // Err is the error that poisoned the journal, nil while it is sound.
@@ -308,7 +298,7 @@ func (j *Journal) commitLoop() {
 
 func (j *Journal) commit() {
 	j.mu.Lock()
-	seq := j.seq
+	seq := j.chain.Seq
 	if seq == j.synced || j.err != nil {
 		j.mu.Unlock()
 		return

@@ -81,6 +81,33 @@ func encode(r *Record) ([]byte, error) {
 	return out, nil
 }
 
+// Chain makes the lines of a journal in memory. Seq and Prev are those of the
+// last record; a new chain starts with Seq 0 and Prev ZeroHash.
+type Chain struct {
+	Lab     string
+	Session string
+	Seq     uint64
+	Prev    string
+}
+
+// Add makes the next record and its line, newline included. The entry must
+// carry its times. On an error the chain is unchanged.
+func (c *Chain) Add(e Entry) (*Record, []byte, error) {
+	data, err := marshal(e.Payload)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s: %w", e.Payload.RecordType(), err)
+	}
+	rec := &Record{Seq: c.Seq + 1, BootNS: e.BootNS, Wall: e.Wall.UTC().Round(0), Lab: c.Lab,
+		Session: c.Session, Source: e.Source, Type: e.Payload.RecordType(), Node: e.Node,
+		Actor: e.Actor, Data: data, Prev: c.Prev, payload: e.Payload}
+	line, err := encode(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Seq, c.Prev = rec.Seq, rec.Hash
+	return rec, line, nil
+}
+
 // strictDecode decodes exactly one JSON value into v, unknown fields refused.
 func strictDecode(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))

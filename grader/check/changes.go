@@ -1,0 +1,195 @@
+package check
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/situlab/situlab/grader/evidence"
+)
+
+// Change is one intervention: a change of state made by the candidate on one
+// node. Successive steps of one piece of work are one change (see doc.go).
+type Change struct {
+	Seq    uint64
+	BootNS int64 // of its first step
+	Last   int64 // of its last step
+	Node   string
+	Kind   string
+	Text   string
+	// Evidence are the records of all its steps.
+	Evidence []uint64
+	// Unattributed is true when no terminal is known for it.
+	Unattributed bool
+
+	program string
+	path    string
+}
+
+// Spans, in nanoseconds, within which steps belong to one piece of work. They
+// are about how programs write, so the time factor does not touch them.
+const (
+	sameWork = 120e9 // lines of one program, an edit and its reload
+	echoSpan = 10e9  // a command and the file or state it left behind
+)
+
+type step struct {
+	seq      uint64
+	at       int64
+	node     string
+	kind     string
+	text     string
+	program  string
+	path     string
+	detached bool
+	test     bool
+}
+
+func readChanges(v *View) []Change {
+	steps := v.steps()
+	var out []Change
+	lastTest := int64(-1)
+	current := map[string]int{} // node -> index in out
+	for _, s := range steps {
+		if s.test {
+			lastTest = s.at
+			continue
+		}
+		if i, ok := current[s.node]; ok && out[i].takes(s, lastTest) {
+			c := &out[i]
+			c.Last = s.at
+			c.Evidence = append(c.Evidence, s.seq)
+			if c.path == "" {
+				c.path = s.path
+			}
+			continue
+		}
+		current[s.node] = len(out)
+		out = append(out, Change{Seq: s.seq, BootNS: s.at, Last: s.at, Node: s.node, Kind: s.kind, Text: s.text,
+			Evidence: []uint64{s.seq}, Unattributed: s.detached, program: s.program, path: s.path})
+	}
+	return out
+}
+
+// takes says whether a further step on the same node belongs to c.
+func (c *Change) takes(s step, lastTest int64) bool {
+	gap := s.at - c.Last
+	echo := s.kind == changeFile && s.program == "" || s.kind == changeRuntime && s.program == "" ||
+		s.kind == changeReboot && s.program == ""
+	switch {
+	case echo && gap <= echoSpan:
+		return true
+	case s.kind == changeReboot && s.program == "" && c.Kind == changeReboot && gap <= sameWork:
+		return true
+	case lastTest > c.Last || gap > sameWork:
+		return false
+	case s.kind == changeSave:
+		return true
+	case s.program == "" && s.path != "" && s.path == c.path:
+		return true
+	case s.kind == changeService && c.Kind == changeFile:
+		return true // a file edited, then loaded
+	case s.program != "" && s.program == c.program && s.kind == c.Kind && oneWork[s.kind]:
+		return true
+	}
+	return false
+}
+
+// oneWork are kinds whose successive commands by one program are one piece of
+// work. Restarts are not: each is an interruption of its own.
+var oneWork = map[string]bool{changeConfig: true, changeRuntime: true, changeFile: true, changeSave: true,
+	changeData: true, changeAccount: true}
+
+// steps lists changing steps and tests in order of time.
+func (v *View) steps() []step {
+	var out []step
+	for _, c := range v.Commands {
+		if c.Test != "" {
+			out = append(out, step{at: c.BootNS, test: true, seq: c.Seq})
+		}
+		if c.Change != "" {
+			out = append(out, step{seq: c.Seq, at: c.BootNS, node: c.Node, kind: c.Change, text: c.Text,
+				program: c.Program, detached: c.Detached && c.Terminal == ""})
+		}
+	}
+	for _, r := range v.within(evidence.TypeFileChange) {
+		f, _ := evidence.As[evidence.FileChange](r)
+		if f.Origin == evidence.OriginCandidate && isChange(f.Path) && !transient(f.Path) {
+			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeFile, text: f.Path, path: f.Path})
+		}
+	}
+	for _, r := range v.within(evidence.TypeNetState) {
+		n, _ := evidence.As[evidence.NetState](r)
+		if r.Actor == "candidate" && len(n.Added)+len(n.Removed) > 0 {
+			lines := append(append([]string(nil), n.Added...), n.Removed...)
+			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeRuntime, text: strings.Join(lines, "; ")})
+		}
+	}
+	for _, r := range v.within(evidence.TypeLabNode) {
+		n, _ := evidence.As[evidence.LabNode](r)
+		if n.Origin == "candidate" && (n.Event == evidence.NodeRebooted || n.Event == evidence.NodeOff) {
+			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeReboot, text: n.Event})
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].at < out[j].at })
+	return out
+}
+
+// transient are files that programs write beside the work itself.
+func transient(name string) bool {
+	return strings.HasPrefix(name, "/run/") || strings.HasPrefix(name, "/var/run/") ||
+		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
+		strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") || strings.HasSuffix(name, ".lock")
+}
+
+// truthNode is the node of the faulty element, "" on the twin.
+func (v *View) truthNode() string {
+	e, ok := v.element(v.Facts.Truth.Element)
+	if ok && e.Node != "" {
+		return e.Node
+	}
+	return v.Facts.Truth.Element
+}
+
+// outside returns the changes made elsewhere than where a repair belongs.
+func (v *View) outside() []Change {
+	var out []Change
+	for _, c := range v.Changes {
+		if v.Facts.Truth.NoFault || c.Node != v.truthNode() && !contains(v.Facts.RelatedNodes, c.Node) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// beyond returns the changes made out of the perimeter.
+func (v *View) beyond() []Change {
+	var out []Change
+	for _, c := range v.Changes {
+		if !contains(v.Facts.Perimeter, c.Node) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// nodesOf lists the nodes of changes, each once, sorted.
+func nodesOf(changes []Change) []string {
+	seen := map[string]bool{}
+	out := []string{}
+	for _, c := range changes {
+		if !seen[c.Node] {
+			seen[c.Node] = true
+			out = append(out, c.Node)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func evidenceOf(changes []Change) []uint64 {
+	var out []uint64
+	for _, c := range changes {
+		out = append(out, c.Evidence...)
+	}
+	return out
+}

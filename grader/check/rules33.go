@@ -1,0 +1,304 @@
+package check
+
+import (
+	"sort"
+
+	"github.com/situlab/situlab/grader/evidence"
+)
+
+// canaries lists what was read back and what was lost.
+func (v *View) canaries() (n int, lost []string, ev []uint64) {
+	var all []uint64
+	for _, r := range v.byType[evidence.TypeExamCanary] {
+		c, _ := evidence.As[evidence.ExamCanary](r)
+		n++
+		all = append(all, r.Seq)
+		if !c.OK {
+			lost = append(lost, c.Name)
+			ev = append(ev, r.Seq)
+		}
+	}
+	if len(lost) == 0 {
+		ev = all
+	}
+	sort.Strings(lost)
+	return n, lost, ev
+}
+
+// widened lists the flows that were closed before and are open now.
+func (v *View) widened() (names []string, ev []uint64) {
+	for _, r := range v.byType[evidence.TypeExamFlow] {
+		if f, _ := evidence.As[evidence.ExamFlow](r); f.Now && !f.Before {
+			names = append(names, f.From+" → "+f.To)
+			ev = append(ev, r.Seq)
+		}
+	}
+	sort.Strings(names)
+	return names, ev
+}
+
+// dataSafe is 3.3-i.
+func dataSafe(v *View) Finding {
+	const id = "3.3-i"
+	n, lost, ev := v.canaries()
+	flows, flowEv := v.widened()
+	m := map[string]any{"canaries": n, "lost": strs(lost), "flows_measured": len(v.byType[evidence.TypeExamFlow]),
+		"flows_widened": strs(flows)}
+	switch {
+	case len(lost) > 0:
+		return finding(id, DataLost, args{"n": n, "lost": len(lost), "names": lost}, m, ev)
+	case len(flows) > 0:
+		return finding(id, RightsWidened, args{"n": len(flows), "names": flows}, m, flowEv)
+	case n == 0:
+		return finding(id, CanariesNotRead, nil, m, []uint64{v.FinishSeq})
+	}
+	return finding(id, DataIntact, args{"n": n}, m, ev)
+}
+
+// DefaultNoticeSeconds is the unscaled delay of a first notice.
+const DefaultNoticeSeconds = 900
+
+// announceSlack (unscaled seconds) is how early before the first green sample
+// the end may be announced: the candidate sees the return before the probes.
+const announceSlack = 60
+
+type notice struct {
+	*evidence.Notice
+	seq    uint64
+	bootNS int64
+}
+
+// covers says whether a notice reaches a group, directly or through a group
+// that includes it.
+func (v *View) covers(n *evidence.Notice, group string) bool {
+	for _, g := range n.Groups {
+		if g == group || v.includes(g, group, 8) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *View) includes(outer, group string, depth int) bool {
+	if depth == 0 {
+		return false
+	}
+	for _, g := range v.Facts.Groups {
+		if g.ID != outer {
+			continue
+		}
+		for _, in := range g.Includes {
+			if in == group || v.includes(in, group, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leaves counts the groups without parts that a notice reaches.
+func (v *View) leaves(n *evidence.Notice) map[string]bool {
+	out := map[string]bool{}
+	for _, g := range v.Facts.Groups {
+		if len(g.Includes) == 0 && v.covers(n, g.ID) {
+			out[g.ID] = true
+		}
+	}
+	return out
+}
+
+// usersTold is 3.3-ii: opening in time, end told.
+func usersTold(v *View) Finding {
+	const id = "3.3-ii"
+	if v.Facts.Truth.NoFault {
+		return v.authorAnswered()
+	}
+	var notices []notice
+	var ev []uint64
+	for _, r := range v.within(evidence.TypeMessageNotice) {
+		n, _ := evidence.As[evidence.Notice](r)
+		notices = append(notices, notice{n, r.Seq, r.BootNS})
+	}
+	need := v.scaled(v.Facts.Thresholds.NoticeSeconds, DefaultNoticeSeconds)
+	back, declared := v.backAgain()
+	var untold, noEnd, badEnd []string
+	told := map[string]bool{}
+	worst := 0.0
+	someTold := false
+	for _, g := range v.Facts.HitGroups {
+		first, last := v.firstLast(notices, g)
+		if first == nil {
+			untold = append(untold, g)
+			continue
+		}
+		someTold = true
+		ev = append(ev, first.seq)
+		worst = max(worst, v.Active(v.Enter, first.bootNS))
+		switch {
+		case last == first || !after(last.bootNS, back, declared):
+			noEnd = append(noEnd, g)
+		case back < 0:
+			badEnd = append(badEnd, g)
+			ev = append(ev, last.seq)
+		default:
+			ev = append(ev, last.seq)
+		}
+	}
+	for _, n := range notices {
+		for g := range v.leaves(n.Notice) {
+			told[g] = true
+		}
+	}
+	m := map[string]any{"notices": len(notices), "first_notice_seconds": round(worst), "allowed_seconds": need,
+		"hit_groups": strs(v.Facts.HitGroups), "groups_told": len(told), "without_notice": strs(untold),
+		"end_not_told": strs(append(append([]string(nil), noEnd...), badEnd...))}
+	a := args{"groups": v.groupLabels(v.Facts.HitGroups), "delay": seconds(worst), "need": seconds(need),
+		"told": len(told), "hit": len(v.Facts.HitGroups)}
+	switch {
+	case !someTold:
+		return finding(id, NoNotice, a, m, []uint64{v.FinishSeq})
+	case len(untold) > 0:
+		a["groups"] = v.groupLabels(untold)
+		return finding(id, GroupNotTold, a, m, ev)
+	case worst > need:
+		return finding(id, NoticeLate, a, m, ev)
+	case len(noEnd) > 0:
+		a["groups"] = v.groupLabels(noEnd)
+		return finding(id, EndNotTold, a, m, ev)
+	case len(badEnd) > 0:
+		return finding(id, EndToldNotRestored, a, m, ev)
+	case len(told) > 2*len(v.Facts.HitGroups):
+		return finding(id, NoticeTooBroad, a, m, ev)
+	}
+	return finding(id, UsersInformed, a, m, ev)
+}
+
+// backAgain is when service came back for good (-1: it did not), and when the
+// candidate first declared it restored (-1: never).
+func (v *View) backAgain() (back, declared int64) {
+	back, declared = -1, -1
+	if p := v.permanence(); p.Since > 0 {
+		back = p.Since - int64(announceSlack*v.Factor*1e9)
+	}
+	if r := v.within(evidence.TypeMessageRestored); len(r) > 0 {
+		declared = r[0].BootNS
+	}
+	return back, declared
+}
+
+// after says whether a notice can be about the end: sent once service was
+// back, or once the candidate had declared it.
+func after(at, back, declared int64) bool {
+	return back >= 0 && at >= back || declared >= 0 && at >= declared
+}
+
+func (v *View) firstLast(notices []notice, group string) (first, last *notice) {
+	for i := range notices {
+		if v.covers(notices[i].Notice, group) {
+			if first == nil {
+				first = &notices[i]
+			}
+			last = &notices[i]
+		}
+	}
+	return first, last
+}
+
+// authorAnswered is 3.3-ii on the twin.
+func (v *View) authorAnswered() Finding {
+	const id = "3.3-ii"
+	author, ticket := "", ""
+	if len(v.Facts.Tickets) > 0 {
+		ticket, author = v.Facts.Tickets[0].ID, v.Facts.Tickets[0].Author
+	}
+	var ev []uint64
+	for _, r := range v.within(evidence.TypeMessageTicketReply) {
+		if t, _ := evidence.As[evidence.TicketReply](r); t.Ticket == ticket && t.Text != "" {
+			ev = append(ev, r.Seq)
+		}
+	}
+	for _, r := range v.within(evidence.TypeMessageTicketClose) {
+		if t, _ := evidence.As[evidence.TicketClose](r); t.Ticket == ticket && t.Text != "" {
+			ev = append(ev, r.Seq)
+		}
+	}
+	for _, r := range v.within(evidence.TypeMessageRequest) {
+		if q, _ := evidence.As[evidence.Request](r); author != "" && q.To == "user:"+author && q.Text != "" {
+			ev = append(ev, r.Seq)
+		}
+	}
+	m := map[string]any{"answers": len(ev)}
+	if len(ev) == 0 {
+		return finding(id, AuthorNotAnswered, nil, m, []uint64{v.FinishSeq})
+	}
+	return finding(id, AuthorAnswered, nil, m, ev)
+}
+
+// Outage is a span in which a probe was red.
+type Outage struct {
+	Probe    string
+	From, To int64
+	Seq      uint64
+}
+
+// outages are interruptions, during the session, of services that the fault
+// does not touch and that were green at the entry.
+func (v *View) outages() []Outage {
+	var out []Outage
+	open := map[string]int{}
+	green := map[string]bool{}
+	for _, s := range v.Samples {
+		if s.BootNS < v.Enter {
+			green[s.Probe] = s.OK
+			continue
+		}
+		if s.Phase != evidence.PhaseSession || s.BootNS > v.Finish || s.Control ||
+			contains(v.Facts.HitProbes, s.Probe) || !s.OK && v.starved(s.BootNS) {
+			continue
+		}
+		i, is := open[s.Probe]
+		switch {
+		case !s.OK && !is && green[s.Probe]:
+			open[s.Probe] = len(out)
+			out = append(out, Outage{s.Probe, s.BootNS, s.BootNS, s.Seq})
+		case !s.OK && is:
+			out[i].To = s.BootNS
+		case s.OK:
+			if is {
+				out[i].To = s.BootNS
+				delete(open, s.Probe)
+			}
+			green[s.Probe] = true
+		}
+	}
+	return out
+}
+
+// quality is 3.3-iii: facts for the jury.
+func quality(v *View) Finding {
+	const id = "3.3-iii"
+	longest := 0.0
+	var names []string
+	var ev []uint64
+	for _, o := range v.outages() {
+		longest = max(longest, v.Active(o.From, o.To))
+		ev = append(ev, o.Seq)
+		if !contains(names, o.Probe) {
+			names = append(names, o.Probe)
+		}
+	}
+	restarts := 0
+	for _, c := range v.Changes {
+		if c.Kind == changeService || c.Kind == changeReboot {
+			restarts++
+			ev = append(ev, c.Seq)
+		}
+	}
+	sort.Strings(names)
+	m := map[string]any{"interrupted": strs(names), "longest_seconds": round(longest), "restarts": restarts}
+	a := args{"outages": len(names), "names": names, "longest": seconds(longest), "restarts": restarts}
+	if len(names) == 0 {
+		return finding(id, QualityNoInterruption, a, m, ev)
+	}
+	return finding(id, QualityFacts, a, m, ev)
+}
