@@ -1,0 +1,214 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// BuildOptions change what Build does.
+type BuildOptions struct {
+	Progress Progress
+	// Fresh builds again with today's packages although the store already holds
+	// the recipe's layers.
+	Fresh bool
+}
+
+// Build makes the image of the embedded recipe from the machine's own Debian
+// mirrors, or finds it in the store (then nothing is downloaded or changed but
+// the default). Layers that an interrupted build had completed are used.
+func (s *Store) Build(ctx context.Context, o BuildOptions) (*Image, error) {
+	r, err := ownRecipe()
+	if err != nil {
+		return nil, err
+	}
+	return s.build(ctx, r, o)
+}
+
+// Ensure returns the image to start nodes from: the default one if it was
+// imported or is what the recipe of this program makes, else a new build.
+func (s *Store) Ensure(ctx context.Context, p Progress) (*Image, error) {
+	if img, err := s.Image(""); err == nil && img.Origin == "import" {
+		return img, nil
+	}
+	return s.Build(ctx, BuildOptions{Progress: p})
+}
+
+func (s *Store) build(ctx context.Context, r *recipe, o BuildOptions) (*Image, error) {
+	if !o.Fresh {
+		if img, err := s.built(r); err != nil || img != nil {
+			return img, err
+		}
+	}
+	if err := canBuild(); err != nil {
+		return nil, err
+	}
+	tmp, end, err := s.change(ctx, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if !o.Fresh { // another process may have built it while we waited
+		if img, err := s.built(r); err != nil || img != nil {
+			return img, err
+		}
+	}
+	b := &builder{store: s, recipe: r, options: o, tmp: tmp, lists: filepath.Join(tmp, "lists"), archives: filepath.Join(s.cache, "packages")}
+	return b.build(ctx)
+}
+
+// built finds the recipe's image in the store, and makes it the default.
+func (s *Store) built(r *recipe) (*Image, error) {
+	all, err := s.layers()
+	if err != nil {
+		return nil, err
+	}
+	key, err := r.baseKey()
+	if err != nil {
+		return nil, err
+	}
+	base, ok := byKey(all, key)
+	if !ok {
+		return nil, nil
+	}
+	layers := []layer{base}
+	for _, role := range r.roles {
+		if key, err = r.roleKey(role.role, base.ID); err != nil {
+			return nil, err
+		}
+		l, ok := byKey(all, key)
+		if !ok {
+			return nil, nil
+		}
+		layers = append(layers, l)
+	}
+	img := newImage(r, layers)
+	if def, err := s.Image(""); err == nil && def.ID == img.digest() {
+		return def, nil
+	}
+	if os.Geteuid() != 0 {
+		return s.load(img.digest())
+	}
+	return img, s.commit(img)
+}
+
+func newImage(r *recipe, layers []layer) *Image {
+	img := &Image{Name: "debian-" + r.base.Suite, Origin: "build", Arch: runtime.GOARCH, Created: time.Now().UTC().Truncate(time.Second)}
+	for _, l := range layers {
+		img.Layers = append(img.Layers, Layer{Role: l.Role, ID: l.ID, Size: l.Size, Files: l.Files})
+	}
+	return img
+}
+
+// canBuild checks what a build needs of the host before anything is made.
+func canBuild() error {
+	if os.Geteuid() != 0 {
+		return &HostError{What: "building an image needs root", Hint: "sudo situlab image build"}
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return notDebian(err)
+	}
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return &HostError{What: "mmdebstrap is not installed", Hint: "apt-get install mmdebstrap", Err: err}
+	}
+	return nil
+}
+
+// builder is one build under way.
+type builder struct {
+	store    *Store
+	recipe   *recipe
+	options  BuildOptions
+	tmp      string
+	lists    string // package lists, of today, in the work directory
+	archives string // downloaded packages, kept
+	apt      *apt
+	log      io.Writer
+	steps    int
+	done     int
+}
+
+func (b *builder) step(what string) {
+	b.options.Progress.tell(what, b.done, b.steps)
+	b.done++
+}
+
+func (b *builder) build(ctx context.Context) (*Image, error) {
+	for _, d := range []string{filepath.Join(b.archives, "partial"), filepath.Join(b.lists, "partial")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	logFile := filepath.Join(b.store.cache, "image-build.log")
+	log, err := os.Create(logFile)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	b.log = log
+	if b.apt, err = prepareApt(ctx, os.DirFS("/"), b.recipe.base.Suite, filepath.Join(b.tmp, "apt")); err != nil {
+		return nil, err
+	}
+	img, err := b.layers(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("build the image: %w\nwhole log: %s", err, logFile)
+		}
+		return nil, err
+	}
+	if err := b.store.commit(img); err != nil {
+		return nil, err
+	}
+	b.options.Progress.tell("image "+img.Name+" is ready", b.steps, b.steps)
+	return img, nil
+}
+
+func (b *builder) layers(ctx context.Context) (*Image, error) {
+	all, err := b.store.layers()
+	if err != nil {
+		return nil, err
+	}
+	b.steps = 2 + len(b.recipe.roles)
+	key, err := b.recipe.baseKey()
+	if err != nil {
+		return nil, err
+	}
+	base, have := byKey(all, key)
+	if !have || b.options.Fresh {
+		if base, err = b.makeBase(ctx, key); err != nil {
+			return nil, fmt.Errorf("base: %w", err)
+		}
+	} else {
+		b.done++
+	}
+	updated := false
+	layers := []layer{base}
+	for i := range b.recipe.roles {
+		role := &b.recipe.roles[i]
+		if key, err = b.recipe.roleKey(role.role, base.ID); err != nil {
+			return nil, err
+		}
+		l, have := byKey(all, key)
+		if !have || b.options.Fresh {
+			if !updated && len(role.Packages) > 0 {
+				b.step("package lists")
+				if err := b.updateLists(ctx, base); err != nil {
+					return nil, err
+				}
+				updated = true
+			}
+			if l, err = b.makeRole(ctx, role, base, key); err != nil {
+				return nil, fmt.Errorf("role %s: %w", role.role, err)
+			}
+		} else {
+			b.done++
+		}
+		layers = append(layers, l)
+	}
+	return newImage(b.recipe, layers), nil
+}
