@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -86,6 +87,8 @@ func newGround(t *testing.T) *ground {
 	up(srv, "lo")
 	link := up(pc, "eth0", "192.0.2.10/24")
 	up(srv, "eth0", "192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24")
+	running(t, a)
+	running(t, b)
 	_, reject, _ := net.ParseCIDR("198.51.100.0/24")
 	must(t, pc.RouteAdd(&netlink.Route{Dst: reject, Type: unix.RTN_PROHIBIT}))
 
@@ -95,6 +98,31 @@ func newGround(t *testing.T) *ground {
 	}}
 	g.write("/etc/resolv.conf", "nameserver 192.0.2.1\nsearch test.internal\n")
 	return g
+}
+
+// running waits until the card carries: the kernel tells so a little after both
+// ends are up, and drops what is sent before.
+func running(t *testing.T, ns netns.NsHandle) {
+	t.Helper()
+	updates, done := make(chan netlink.LinkUpdate), make(chan struct{})
+	must(t, netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{Namespace: &ns, ListExisting: true}))
+	limit := time.After(10 * time.Second)
+	for {
+		select {
+		case u := <-updates:
+			if a := u.Attrs(); a.Name != "eth0" || a.OperState != netlink.OperUp {
+				continue
+			}
+		case <-limit:
+			t.Fatal("eth0 never carried")
+		}
+		close(done)
+		go func() { // the subscription ends at its next message or never
+			for range updates {
+			}
+		}()
+		return
+	}
 }
 
 // write writes a file of the post's tree.

@@ -189,25 +189,30 @@ func (c *check) resolve(ctx context.Context, name string) (netip.Addr, error) {
 	return netip.Addr{}, last
 }
 
+// attempts is how often the list of servers is gone through, as resolver(3)
+// does by default.
+const attempts = 2
+
 // lookup asks the servers in their order and passes to the next one when a
-// server is silent, refuses or fails, as resolver(3) does. The C library waits
-// 5 s for each; here a silent server may use no more than its share of the
-// check's time, else a second server could never be heard.
+// server is silent, refuses or fails. The C library waits 5 s for each; here a
+// silent server may use no more than its share of the check's time, else a
+// second server could never be heard.
 func (c *check) lookup(ctx context.Context, r resolver, name string, typ uint16) (*dns.Msg, error) {
 	share := time.Second
 	if d, ok := ctx.Deadline(); ok {
-		share = time.Until(d) / time.Duration(len(r.servers)+1)
+		share = time.Until(d) / time.Duration(attempts*len(r.servers)+1)
 	}
 	if r.timeout > 0 {
 		share = min(share, r.timeout)
 	}
 	var last error
-	for i, server := range r.servers {
+	for try := range attempts * len(r.servers) {
+		server := r.servers[try%len(r.servers)]
 		answer, err := c.ask(ctx, share, server, 53, name, typ)
 		if err == nil && answer.Rcode == dns.RcodeSuccess {
 			c.measured["resolver"] = server.String()
-			if i > 0 {
-				c.measured["resolversSilent"] = strconv.Itoa(i)
+			if try > 0 {
+				c.measured["resolverTries"] = strconv.Itoa(try + 1)
 			}
 			return answer, nil
 		}

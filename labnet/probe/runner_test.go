@@ -51,6 +51,7 @@ func TestPairs(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	g := newGround(t)
 	go http.Serve(g.listen("192.0.2.1:80"), http.NotFoundHandler())
 	r := &Runner{
@@ -98,6 +99,7 @@ func TestRunRefusesBadProbes(t *testing.T) {
 }
 
 func TestWaitGreen(t *testing.T) {
+	t.Parallel()
 	g := newGround(t)
 	var asked atomic.Int32
 	mux := http.NewServeMux()
