@@ -1,0 +1,164 @@
+package watch
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+)
+
+// decode turns what a kernel program wrote into events: one for a start, one
+// per execve of the process for an end.
+func (x *Execs) decode(b []byte) []ExecEvent {
+	if len(b) < evHead {
+		return nil
+	}
+	le := binary.LittleEndian
+	u32 := func(at int) uint32 { return le.Uint32(b[at:]) }
+	key := pidKey{u32(evNS), u32(evPID)}
+	x.mu.Lock()
+	w := x.byNS[key.ns]
+	x.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	e := ExecEvent{
+		BootNS: int64(le.Uint64(b[evBoot:])), Node: w.name,
+		PID: int(key.pid), NodePID: int(u32(evNodePID)), PPID: int(u32(evPPID)),
+		UID: u32(evUID), GID: u32(evGID), LoginUID: u32(evLogin), Session: u32(evSession),
+		Comm: cString(b[evComm : evComm+16]), TTY: cString(b[evTTY : evTTY+evTTYLen]),
+		CGroup: le.Uint64(b[evCGroup:]), Inode: le.Uint64(b[evIno:]),
+	}
+	if le.Uint64(b) == kernelExit {
+		chain := x.live[key]
+		delete(x.live, key)
+		e.Kind, e.Code = ExecExit, exitCode(u32(evExit))
+		out := make([]ExecEvent, 0, len(chain))
+		for _, s := range chain {
+			e.ID, e.StartNS = s.id, s.start
+			out = append(out, e)
+		}
+		return out
+	}
+	e.Kind, e.StartNS = ExecStart, e.BootNS
+	for i := range maxParents {
+		p := u32(evParents + 4*i)
+		if p == 0 {
+			break
+		}
+		e.Parents = append(e.Parents, int(p))
+	}
+	e.NodeUID, e.NodeGID = w.ids.uid.inside(e.UID), w.ids.gid.inside(e.GID)
+	kept := min(int(u32(evArgKept)), len(b)-evHead)
+	e.ArgvBytes = int(u32(evArgLen))
+	e.Truncated = e.ArgvBytes > kept
+	e.Argv = splitArgv(b[evHead : evHead+kept])
+	x.nextID++
+	e.ID = x.nextID
+	if e.NodePID == 1 {
+		x.forget(key.ns)
+	}
+	x.live[key] = append(x.live[key], started{e.ID, e.BootNS})
+	readProc(&e)
+	return []ExecEvent{e}
+}
+
+// forget drops processes whose end was lost with their node.
+func (x *Execs) forget(ns uint32) {
+	for k := range x.live {
+		if k.ns == ns {
+			delete(x.live, k)
+		}
+	}
+}
+
+// readProc adds what only /proc tells; the process may be gone.
+func readProc(e *ExecEvent) {
+	dir := fmt.Sprintf("/proc/%d/", e.PID)
+	e.Exe, _ = os.Readlink(dir + "exe")
+	e.Cwd, _ = os.Readlink(dir + "cwd")
+	if e.Session == NoSession && e.TTY == "" {
+		e.Unit = unitOf(e.PID)
+	}
+	if isSSHServer(e) {
+		e.conns = tcpOf(e.PID)
+	}
+}
+
+// unitOf is the last component of the process's cgroup that names a unit.
+func unitOf(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return ""
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		f := strings.SplitN(line, ":", 3)
+		if len(f) != 3 || (f[1] != "name=systemd" && f[1] != "") {
+			continue
+		}
+		for p := f[2]; p != "/" && p != "."; p = path.Dir(p) {
+			switch u := path.Base(p); path.Ext(u) {
+			case ".service", ".scope":
+				return u
+			}
+		}
+	}
+	return ""
+}
+
+func exitCode(status uint32) int {
+	if sig := status & 0x7f; sig != 0 {
+		return 128 + int(sig)
+	}
+	return int(status >> 8 & 0xff)
+}
+
+func cString(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
+func splitArgv(b []byte) []string {
+	b = bytes.TrimSuffix(b, []byte{0})
+	if len(b) == 0 {
+		return nil
+	}
+	return strings.Split(string(b), "\x00")
+}
+
+// idMap is a user namespace's uid_map or gid_map.
+type idMap []struct{ inside, outside, count uint32 }
+
+type idMaps struct{ uid, gid idMap }
+
+func (m idMap) inside(outside uint32) int {
+	for _, r := range m {
+		if outside >= r.outside && outside-r.outside < r.count {
+			return int(r.inside + outside - r.outside)
+		}
+	}
+	return -1
+}
+
+func readIDMaps(pid int) idMaps {
+	read := func(name string) (m idMap) {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, name))
+		if err != nil {
+			return nil
+		}
+		defer f.Close()
+		for s := bufio.NewScanner(f); s.Scan(); {
+			var r struct{ inside, outside, count uint32 }
+			if n, _ := fmt.Sscan(s.Text(), &r.inside, &r.outside, &r.count); n == 3 {
+				m = append(m, r)
+			}
+		}
+		return m
+	}
+	return idMaps{read("uid_map"), read("gid_map")}
+}
