@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
@@ -79,7 +80,7 @@ func HasSwitch() error {
 func HasTBF() error {
 	return probeTBF.ask(func() error {
 		return scratch(func(h *netlink.Handle, port netlink.Link, _ *os.File) error {
-			return shape(h, port, Impairment{RateBits: 1_000_000})
+			return shape(h, port, Impairment{RateBits: 1_000_000}, ToNode)
 		})
 	})
 }
@@ -99,7 +100,7 @@ func HasIFB() error {
 func HasNetem() error {
 	return probeNetem.ask(func() error {
 		return scratch(func(h *netlink.Handle, port netlink.Link, _ *os.File) error {
-			err := shape(h, port, Impairment{Delay: 1_000_000})
+			err := shape(h, port, Impairment{Delay: time.Millisecond}, ToNode)
 			return unsupported("netem", "load the module sch_netem (situlab then uses its relay)", err)
 		})
 	})

@@ -46,6 +46,17 @@ func (i Impairment) timed() bool {
 	return i.Delay != 0 || i.Jitter != 0 || i.ReorderPercent != 0 || i.DuplicatePercent != 0
 }
 
+// emulated reports what needs netem or the relay in a direction. A node's own
+// frames, once shaped through an ifb, pass no hook of nftables any more (the
+// kernel marks what mirred redirects), so rate and loss together need it too.
+func (i Impairment) emulated(d Direction) bool {
+	return i.timed() || d == FromNode && i.RateBits != 0 && i.LossPercent != 0
+}
+
+func (r *record) emulated() bool {
+	return r.ToNode.emulated(ToNode) || r.FromNode.emulated(FromNode)
+}
+
 // Bounds of impairments: below 8 kbit/s a full frame takes longer than the
 // relay's queue, above a minute of delay nothing is tested any more.
 const (
@@ -121,7 +132,7 @@ func (s *Switch) impair(r *record) error {
 	if r.ToNode.IsZero() && r.FromNode.IsZero() {
 		return nil
 	}
-	if r.ToNode.timed() || r.FromNode.timed() {
+	if r.emulated() {
 		err := HasNetem()
 		if errors.Is(err, ErrNotSupported) {
 			return s.startRelay(r)
@@ -130,26 +141,27 @@ func (s *Switch) impair(r *record) error {
 			return err
 		}
 	}
-	var port, ifb netlink.Link
-	err := s.sw.Do(func(h *netlink.Handle) (err error) {
-		if port, err = h.LinkByName(r.port()); err != nil {
+	err := s.sw.Do(func(h *netlink.Handle) error {
+		port, err := h.LinkByName(r.port())
+		if err != nil {
 			return err
 		}
-		if err := shape(h, port, r.ToNode); err != nil {
+		if err := shape(h, port, r.ToNode, ToNode); err != nil {
 			return err
 		}
 		if r.FromNode.RateBits == 0 && !r.FromNode.timed() {
 			return nil
 		}
-		if ifb, err = redirect(h, port, ifbName(r)); err != nil {
+		ifb, err := redirect(h, port, ifbName(r))
+		if err != nil {
 			return err
 		}
-		return shape(h, ifb, r.FromNode)
+		return shape(h, ifb, r.FromNode, FromNode)
 	})
 	if err != nil {
 		return err
 	}
-	return s.setLoss(r, ifb != nil)
+	return s.setLoss(r)
 }
 
 // heal removes all that impair made for a record, also when the port is gone.
@@ -188,7 +200,7 @@ func (s *Switch) resume(ctx context.Context) error {
 	s.mu.Lock()
 	var dead []key
 	for k, r := range s.ports {
-		if r.ToNode.timed() || r.FromNode.timed() {
+		if r.emulated() {
 			dead = append(dead, k)
 		}
 	}

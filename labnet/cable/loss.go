@@ -28,23 +28,26 @@ func (s *Switch) nft(f func(*nftables.Conn) error) error {
 	return errors.Join(f(c), c.CloseLasting())
 }
 
-// setLoss drops frames at random by rules on the port's own device hooks. With
-// an ifb the node's frames are hooked there: they pass the port's hook unseen.
-func (s *Switch) setLoss(r *record, viaIFB bool) error {
-	if r.ToNode.LossPercent == 0 && r.FromNode.LossPercent == 0 {
+// setLoss drops frames at random by rules on the port's own device hooks,
+// where netem does not.
+func (s *Switch) setLoss(r *record) error {
+	var to, from float64
+	if !r.ToNode.emulated(ToNode) {
+		to = r.ToNode.LossPercent
+	}
+	if !r.FromNode.emulated(FromNode) {
+		from = r.FromNode.LossPercent
+	}
+	if to == 0 && from == 0 {
 		return nil
 	}
 	err := s.nft(func(c *nftables.Conn) error {
 		t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyNetdev, Name: r.port()})
-		if p := r.ToNode.LossPercent; p > 0 {
-			addLoss(c, t, "to", nftables.ChainHookEgress, r.port(), p)
+		if to > 0 {
+			addLoss(c, t, "to", nftables.ChainHookEgress, r.port(), to)
 		}
-		if p := r.FromNode.LossPercent; p > 0 {
-			if viaIFB {
-				addLoss(c, t, "from", nftables.ChainHookEgress, ifbName(r), p)
-			} else {
-				addLoss(c, t, "from", nftables.ChainHookIngress, r.port(), p)
-			}
+		if from > 0 {
+			addLoss(c, t, "from", nftables.ChainHookIngress, r.port(), from)
 		}
 		return c.Flush()
 	})

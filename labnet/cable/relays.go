@@ -106,7 +106,7 @@ func (s *Switch) startRelay(r *record) error {
 // stopRelay puts a relayed port back on its bridge, also after a relay that
 // died with its process.
 func (s *Switch) stopRelay(r *record) error {
-	if !r.ToNode.timed() && !r.FromNode.timed() {
+	if !r.emulated() {
 		return nil
 	}
 	if rl, ok := s.relays.take(r.key()); ok {

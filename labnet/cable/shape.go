@@ -22,12 +22,12 @@ func tapName(r *record) string { return "t" + r.port()[1:] }
 // rootHandle is the handle 1: of a port's only qdisc.
 var rootHandle = netlink.MakeHandle(1, 0)
 
-// shape puts what a device sends under a rate limit or netem. Loss alone is
+// shape puts what a device sends under a rate limit or netem. Loss by itself is
 // nftables' business (setLoss).
-func shape(h *netlink.Handle, l netlink.Link, i Impairment) error {
+func shape(h *netlink.Handle, l netlink.Link, i Impairment, d Direction) error {
 	attrs := netlink.QdiscAttrs{LinkIndex: l.Attrs().Index, Handle: rootHandle, Parent: netlink.HANDLE_ROOT}
 	switch {
-	case i.timed():
+	case i.emulated(d):
 		if err := h.QdiscReplace(netem(attrs, i)); err != nil {
 			return fmt.Errorf("netem on %s: %w", l.Attrs().Name, err)
 		}
@@ -58,6 +58,7 @@ func netem(attrs netlink.QdiscAttrs, i Impairment) *netlink.Netem {
 		Jitter:      uint32(i.Jitter / time.Microsecond),
 		ReorderProb: float32(i.ReorderPercent),
 		Duplicate:   float32(i.DuplicatePercent),
+		Loss:        float32(i.LossPercent),
 		Rate64:      i.RateBits / 8,
 		Limit:       10_000,
 	})
