@@ -189,7 +189,7 @@ func logbook(v *View) Finding {
 		"matched": matched, "without_entry": strs(missed)}
 	a := args{"entries": len(entries), "changes": len(v.Changes), "matched": matched}
 	if len(entries) == 0 {
-		return finding(id, LogbookEmpty, a, m, ev)
+		return finding(id, LogbookEmpty, a, m, append(ev, v.FinishSeq))
 	}
 	return finding(id, LogbookFacts, a, m, ev)
 }

@@ -298,7 +298,7 @@ func quality(v *View) Finding {
 	m := map[string]any{"interrupted": strs(names), "longest_seconds": round(longest), "restarts": restarts}
 	a := args{"outages": len(names), "names": names, "longest": seconds(longest), "restarts": restarts}
 	if len(names) == 0 {
-		return finding(id, QualityNoInterruption, a, m, ev)
+		return finding(id, QualityNoInterruption, a, m, append(ev, v.FinishSeq))
 	}
 	return finding(id, QualityFacts, a, m, ev)
 }
