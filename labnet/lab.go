@@ -132,10 +132,10 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
-	if l.runtime, err = oci.New(oci.Config{State: filepath.Join(lk.dir, "oci"), Lab: cfg.Name}); err != nil {
+	if l.runtime, err = oci.New(oci.Config{State: RuntimeState(cfg.Name)}); err != nil {
 		return nil, err
 	}
-	if l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: filepath.Join(lk.dir, "net")}); err != nil {
+	if l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: lk.dir}); err != nil {
 		return nil, err
 	}
 	for _, s := range cfg.Site.Segments {
@@ -146,7 +146,7 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
-	if err := l.startAll(ctx, true); err != nil {
+	if err := l.startAll(ctx, l.pristine); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -213,10 +213,10 @@ func (l *Lab) order() []*machine {
 }
 
 // startAll creates, cables and starts every node that is off.
-func (l *Lab) startAll(ctx context.Context, pristine bool) error {
+func (l *Lab) startAll(ctx context.Context, prepare func(string, node.Node) error) error {
 	begin := time.Now()
 	ms := l.order()
-	if err := each(ctx, ms, func(ctx context.Context, m *machine) error { return l.create(ctx, m, pristine) }); err != nil {
+	if err := each(ctx, ms, func(ctx context.Context, m *machine) error { return l.create(ctx, m, prepare) }); err != nil {
 		return err
 	}
 	l.tell(Event{Step: Wired})
@@ -237,8 +237,20 @@ func (l *Lab) startAll(ctx context.Context, pristine bool) error {
 	return nil
 }
 
-// create makes a node and its cables.
-func (l *Lab) create(ctx context.Context, m *machine, pristine bool) error {
+// pristine writes a node's files before its first boot.
+func (l *Lab) pristine(name string, n node.Node) error {
+	if l.cfg.Tree == nil {
+		return nil
+	}
+	files, err := l.cfg.Tree(l.nodes[name].site)
+	if err != nil {
+		return err
+	}
+	return n.Write(nodeFiles(files, l.cfg.Start))
+}
+
+// create makes a node and its cables; prepare may change its disk.
+func (l *Lab) create(ctx context.Context, m *machine, prepare func(string, node.Node) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, err := l.runtime.Create(ctx, m.spec)
@@ -246,17 +258,13 @@ func (l *Lab) create(ctx context.Context, m *machine, pristine bool) error {
 		return fmt.Errorf("node %s: %w", m.site.Name, err)
 	}
 	m.node = n
-	if pristine && l.cfg.Tree != nil {
-		files, err := l.cfg.Tree(m.site)
-		if err != nil {
-			return err
-		}
-		if err := n.Write(nodeFiles(files, l.cfg.Start)); err != nil {
+	if prepare != nil {
+		if err := prepare(m.site.Name, n); err != nil {
 			return fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
 	}
 	for _, i := range m.site.Interfaces {
-		err := l.sw.Attach(ctx, cable.Attachment{Node: m.site.Name, Interface: i.Name, Segment: i.Segment, NetNS: n.NetNS()})
+		err := l.sw.Attach(ctx, cable.Attachment{Node: m.site.Name, Interface: i.Name, Segment: i.Segment, NetNS: n.NetNS(), Raise: true})
 		if err != nil {
 			return fmt.Errorf("node %s: %w", m.site.Name, err)
 		}

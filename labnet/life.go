@@ -67,7 +67,7 @@ func (l *Lab) again(ctx context.Context, m *machine) error {
 		}
 		l.tell(Event{Step: Removed, Node: m.site.Name})
 	}
-	if err := l.create(ctx, m, false); err != nil {
+	if err := l.create(ctx, m, nil); err != nil {
 		return err
 	}
 	return l.startNode(ctx, m)
@@ -145,18 +145,13 @@ func (l *Lab) stopAll(ctx context.Context, grace time.Duration) error {
 }
 
 // ColdStart shuts the whole company down and starts it again in the order of
-// its ranks: what only lived in memory is gone. change, when given, is called
-// between the two, while nothing runs, with a writer for each node's disk.
-func (l *Lab) ColdStart(ctx context.Context, change func() error) error {
+// its ranks: what only lived in memory is gone. prepare, when given, is called
+// for each node between the two, while it is created and nothing runs in it.
+func (l *Lab) ColdStart(ctx context.Context, prepare func(name string, n node.Node) error) error {
 	if err := l.stopAll(ctx, stopGrace); err != nil {
 		return err
 	}
-	if change != nil {
-		if err := change(); err != nil {
-			return err
-		}
-	}
-	return l.startAll(ctx, false)
+	return l.startAll(ctx, prepare)
 }
 
 // Reset gives the lab pristine disks and starts it again.
@@ -169,7 +164,7 @@ func (l *Lab) Reset(ctx context.Context) error {
 			return err
 		}
 	}
-	return l.startAll(ctx, true)
+	return l.startAll(ctx, l.pristine)
 }
 
 // Freeze stops all processes of all nodes (a paused session); Thaw continues.
@@ -218,7 +213,7 @@ func (l *Lab) Close(ctx context.Context) error {
 	errs = append(errs, l.lock.release())
 	if len(running()) == 0 {
 		errs = append(errs, host.RestoreLimits())
-		_ = os.Remove(filepath.Join(host.Run(), "labs"))
+		removeEmptyRun()
 	}
 	return errors.Join(errs...)
 }

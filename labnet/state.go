@@ -183,3 +183,7 @@ func takeIDs(l *lock, n int) (int, error) {
 	l.info.FirstID, l.info.IDs = idBase(first, 0), n
 	return first, l.save()
 }
+
+// RuntimeState is where the runtime keeps the state of a lab's nodes; processes
+// that open a terminal in a node find it there.
+func RuntimeState(lab string) string { return filepath.Join(host.LabState(lab), "oci") }

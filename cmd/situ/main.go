@@ -31,7 +31,7 @@ func run(args []string) int {
 	}
 	c := desk.NewConn(sock)
 	defer c.Close()
-	tty := term.IsTerminal(int(os.Stdin.Fd()))
+	tty := term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 	rows, cols := size()
 	if err := c.Send(desk.Message{Type: desk.Hello, Argv: args, TTY: tty, Lang: os.Getenv("SITU_LANG"), Rows: rows, Cols: cols}); err != nil {
 		fmt.Fprintln(os.Stderr, "situ:", err)
@@ -58,7 +58,7 @@ func run(args []string) int {
 		case desk.Read:
 			err = c.Send(readFile(m.Text))
 		case desk.Stream:
-			return stream(c, in)
+			return stream(c, in, tty)
 		case desk.Exit:
 			return m.Code
 		}
@@ -120,10 +120,12 @@ func readFile(path string) desk.Message {
 }
 
 // stream joins the terminal to a console until the session says exit.
-func stream(c *desk.Conn, in *bufio.Reader) int {
+func stream(c *desk.Conn, in *bufio.Reader, tty bool) int {
 	fd := int(os.Stdin.Fd())
-	if old, err := term.MakeRaw(fd); err == nil {
-		defer func() { _ = term.Restore(fd, old) }()
+	if tty {
+		if old, err := term.MakeRaw(fd); err == nil {
+			defer func() { _ = term.Restore(fd, old) }()
+		}
 	}
 	winch := make(chan os.Signal, 1)
 	signal.Notify(winch, syscall.SIGWINCH)
@@ -135,6 +137,12 @@ func stream(c *desk.Conn, in *bufio.Reader) int {
 		}
 	}()
 	go func() {
+		if !tty && term.IsTerminal(fd) {
+			// The output goes elsewhere (a pipe): what is typed is not for the
+			// command but for the shell that waits for it.
+			_ = c.Send(desk.Message{Type: desk.Input})
+			return
+		}
 		buf := make([]byte, 4096)
 		for {
 			n, err := in.Read(buf)

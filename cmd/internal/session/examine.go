@@ -1,0 +1,166 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/grader/check"
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/probe"
+)
+
+// settleTimeout bounds the wait for the company after the examination's cold
+// start; settleRounds are measured after it.
+const (
+	settleTimeout = 90 * time.Second
+	settleRounds  = 3
+)
+
+// examine measures what can only be measured after the candidate has finished:
+// what is missing of the permanence window, then the cold start of the whole
+// company.
+func (s *Session) examine(ctx context.Context) error {
+	begin := time.Now()
+	if err := s.permanence(ctx); err != nil {
+		return err
+	}
+	if err := s.coldStart(ctx); err != nil {
+		return err
+	}
+	s.put(&evidence.ExamDone{Seconds: time.Since(begin).Seconds()})
+	return nil
+}
+
+// permanence goes on probing until the window is complete, or a hit probe is
+// red: there is no use in waiting on red.
+func (s *Session) permanence(ctx context.Context) error {
+	begin := time.Now()
+	if s.variant.Spec == nil {
+		s.put(&evidence.ExamPermanence{Complete: true})
+		return nil
+	}
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.probeUntil(ctx, evidence.PhasePermanence) }()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	complete := false
+	var err error
+	for first := true; ; first = false {
+		records, rerr := s.records()
+		if rerr != nil {
+			err = rerr
+			break
+		}
+		st := check.Permanence(records)
+		if !st.Green || (st.Missing <= 0 && st.MissingSamples <= 0) {
+			complete = st.Green
+			break
+		}
+		if first {
+			s.ui.Step(s.ui.T("vérification de la permanence : encore %s de services verts à observer", "permanence: %s more of green services to be observed"), st.Missing.Round(time.Second))
+		}
+		total := int(st.Span.Seconds() + st.Missing.Seconds())
+		s.ui.Progress(s.ui.T("secondes de services verts", "seconds of green services"), min(int(st.Span.Seconds()), total-1), total)
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		break
+	}
+	stop()
+	if perr := <-done; err == nil && perr != nil {
+		err = perr
+	}
+	if err != nil {
+		return err
+	}
+	s.put(&evidence.ExamPermanence{WaitedSeconds: time.Since(begin).Seconds(), Complete: complete})
+	return nil
+}
+
+// coldStart stops and starts the whole company once and measures it again.
+func (s *Session) coldStart(ctx context.Context) error {
+	s.ui.Step("%s", s.ui.T("vérification : démarrage à froid de toute l'entreprise", "examination: cold start of the whole company"))
+	begin := time.Now()
+	n := len(s.variant.Site.Nodes)
+	rec := &evidence.ExamColdStart{Nodes: n}
+	if err := s.lab.ColdStart(ctx, nil); err != nil {
+		return s.labFailed(ctx, err)
+	}
+	wait, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := s.lab.WaitRunning(wait); err != nil && ctx.Err() != nil {
+		return err
+	}
+	for _, x := range s.variant.Site.Nodes {
+		if s.lab.NodeState(x.Name) == labnet.Up {
+			rec.Restarted++
+		} else {
+			rec.Failed = append(rec.Failed, x.Name)
+		}
+	}
+	results, settled, err := s.settled(wait, ctx)
+	if err != nil {
+		return err
+	}
+	rec.Settled, rec.Seconds = settled, time.Since(begin).Seconds()
+	s.put(rec)
+	s.recordSamples(results, evidence.PhaseColdStart)
+	for range settleRounds - 1 {
+		results, err := provision.Runner(s.lab, 0).RunOnce(ctx)
+		if err != nil {
+			return err
+		}
+		s.recordSamples(results, evidence.PhaseColdStart)
+	}
+	return nil
+}
+
+// settled asks all services until everything is green, or all that will ever be
+// green is: what stays red for the whole wait is the finding.
+func (s *Session) settled(wait, ctx context.Context) (results []probe.Result, ok bool, err error) {
+	runner := provision.Runner(s.lab, 0)
+	quiet := 0
+	var before string
+	for {
+		if results, err = runner.RunOnce(ctx); err != nil {
+			return nil, false, err
+		}
+		red := ""
+		for _, r := range results {
+			if !r.OK {
+				red += probeID(r.Probe, r.Segment) + " "
+			}
+		}
+		if red == "" {
+			return results, true, nil
+		}
+		// The same picture for a while, after the routing has had its time to
+		// converge: it will not change any more.
+		if quiet++; red != before {
+			quiet = 0
+		}
+		before = red
+		if quiet >= 12 || wait.Err() != nil {
+			return results, wait.Err() == nil, nil
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+func (s *Session) labFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return &EnvironmentError{"lab_failed", fmt.Sprintf("after the candidate's work: %v", err)}
+}

@@ -1,0 +1,160 @@
+package session
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/scenarios"
+)
+
+// people answer the candidate from the scenario's data, after a while, without
+// ever naming a cause.
+type people struct {
+	s *Session
+}
+
+func newPeople(s *Session) *people { return &people{s} }
+
+// reachable says whether somebody answers under this name of the service desk.
+// Storage and the experts come with other scenarios.
+func (p *people) reachable(to string) bool {
+	who, login, _ := strings.Cut(to, ":")
+	switch who {
+	case "technician", "manager":
+		return true
+	case "user":
+		for _, x := range p.s.variant.Site.People {
+			if login != "" && (x.Login == login || x.ID == login) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// asked gives the question to somebody; the answer arrives in the inbox.
+func (p *people) asked(who, login, text string, seq uint64) {
+	s := p.s
+	author := s.variant.Ticket.Author
+	if who == "user" {
+		isAuthor := login == author
+		for _, x := range s.variant.Site.People {
+			if x.ID == author && x.Login == login {
+				isAuthor = true
+			}
+		}
+		if isAuthor {
+			login = ""
+		}
+	}
+	a, ok := p.choose(who, login, text)
+	if !ok {
+		return
+	}
+	from := who
+	switch {
+	case who == "user" && login != "":
+		from = s.personName(login)
+	case who == "user":
+		from = s.personName(author)
+	default:
+		for _, c := range s.variant.Site.Contacts {
+			if c.ID == who {
+				from = c.Title.In(s.opts.Lang)
+			}
+		}
+	}
+	time.AfterFunc(s.scale(time.Duration(a.After)), func() { p.deliver(from, a.Text.In(s.opts.Lang), seq) })
+}
+
+// choose takes the first answer that fits: person, variant, state of the
+// author's services and words; an answer without words is the fallback.
+func (p *people) choose(who, login, text string) (scenarios.Answer, bool) {
+	folded := fold(text)
+	red := p.s.authorRed()
+	var fallback *scenarios.Answer
+	for i, a := range p.s.variant.Scenario.Dialogue {
+		w, l, _ := strings.Cut(a.Who, ":")
+		if w != who || (l != "" && l != login) || (l == "" && who == "user" && login != "") {
+			continue
+		}
+		if len(a.Variants) > 0 && !contains(a.Variants, p.s.variant.ID) {
+			continue
+		}
+		if a.Red != "" && (a.Red == "yes") != red {
+			continue
+		}
+		if len(a.Words) == 0 {
+			if fallback == nil {
+				fallback = &p.s.variant.Scenario.Dialogue[i]
+			}
+			continue
+		}
+		for _, word := range a.Words {
+			if strings.Contains(folded, fold(word)) {
+				return a, true
+			}
+		}
+	}
+	if fallback != nil {
+		return *fallback, true
+	}
+	return scenarios.Answer{After: scenarios.Duration(time.Minute), Text: scenarios.Text{
+		FR: "Désolé, je ne sais pas vous répondre sur ce point.", EN: "Sorry, I cannot tell you about that."}}, true
+}
+
+// deliver puts a message into the inbox, if the candidate is still at work.
+func (p *people) deliver(from, text string, reply uint64) {
+	s := p.s
+	s.mu.Lock()
+	ended := s.ended
+	s.mu.Unlock()
+	if ended {
+		return
+	}
+	_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "desk", Node: s.admin, Actor: "system",
+		Payload: &evidence.InboxMessage{From: from, Text: text, InReplyTo: reply}, Durable: true})
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.mail = append(s.mail, &mail{at: time.Now(), from: from, text: text})
+	s.mu.Unlock()
+}
+
+// authorRed says whether the ticket's author would see a red service now.
+func (s *Session) authorRed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.facts.HitProbes {
+		if s.red[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// fold makes a text comparable: small letters, no accents.
+func fold(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFD.String(strings.ToLower(s)) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func contains(list []string, x string) bool {
+	for _, v := range list {
+		if v == x {
+			return true
+		}
+	}
+	return false
+}

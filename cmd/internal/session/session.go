@@ -1,0 +1,443 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/situlab/situlab/cmd/internal/control"
+	"github.com/situlab/situlab/cmd/internal/desk"
+	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/cmd/internal/ui"
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/fault"
+	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/watch"
+	"github.com/situlab/situlab/scenarios"
+)
+
+// Options says what to play.
+type Options struct {
+	Scenario string  // an id of the library or a folder
+	Seed     *uint64 // nil: drawn
+	Variant  string  // empty: drawn; scenarios.Healthy is the twin
+	Exam     bool
+	// Candidate is a pseudonym.
+	Candidate string
+	// Script is a scripted candidate; empty is a person at the terminal.
+	Script []byte
+	Factor float64
+	// Out is the folder of the results; empty is $SITULAB_HOME/sessions/ID.
+	Out  string
+	Lang string
+	// BootDelay makes reboots cost what they cost in life, in training too.
+	BootDelay bool
+	// Tool is situlab's version.
+	Tool string
+}
+
+// Result is what a session leaves.
+type Result struct {
+	Session string          `json:"session"`
+	Seed    uint64          `json:"seed"`
+	Variant string          `json:"variant"`
+	Dir     string          `json:"dir"`
+	Bundle  string          `json:"bundle"`
+	Verdict string          `json:"verdict"`
+	Report  string          `json:"report"`
+	Grade   *grader.Verdict `json:"-"`
+	// Interrupted says that the controller was told to stop.
+	Interrupted bool `json:"interrupted,omitempty"`
+}
+
+// EnvironmentError says that the environment, not the candidate, failed (exit
+// code 4).
+type EnvironmentError struct {
+	Reason string // snake_case word of evidence.SessionInvalid
+	Detail string
+}
+
+func (e *EnvironmentError) Error() string { return e.Reason + ": " + e.Detail }
+
+// Session is a session under way.
+type Session struct {
+	opts    Options
+	ui      *ui.UI
+	id      string
+	dir     string
+	salt    string
+	variant *scenarios.Variant
+	facts   evidence.Facts
+	admin   string // the administration workstation
+	faults  []injected
+
+	lab     *labnet.Lab
+	journal *evidence.Journal
+	clock   *clock
+	people  *people
+	term    *terminals
+	joiner  *watch.Joiner
+	begun   time.Time // the start that ages count back from
+	entered time.Time
+
+	ending chan string // reason of the end of the candidate's work
+
+	mu        sync.Mutex
+	ended     bool
+	isPaused  string // reason, empty while running
+	tickets   []*ticketState
+	mail      []*mail
+	logbook   []logEntry
+	diagnoses []evidence.Diagnosis
+	hints     int
+	red       map[string]bool // probe@segment red in the last sample
+	health    health
+	control   *control.Server
+	watching  *recorders // nil while nobody is observed
+}
+
+// injected is a fault with its place.
+type injected struct {
+	spec  scenarios.Fault
+	fault fault.Fault
+	decoy bool
+}
+
+// Run plays one session from the scenario to the report. The lab is gone when
+// it returns, whatever happened.
+func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
+	s, err := prepare(o, u)
+	if err != nil {
+		return nil, err
+	}
+	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
+		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
+	deskDir := filepath.Join(host.Run(), "desk", s.id)
+	if err := mountDesk(deskDir); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unmountDesk(deskDir)) }()
+	if err := s.openJournal(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.journal.Close()) }()
+
+	interrupted := false
+	playErr := s.play(ctx, deskDir)
+	var env *EnvironmentError
+	switch {
+	case errors.As(playErr, &env):
+		s.ui.Warn("%s : %v", s.ui.T("environnement invalide", "environment invalid"), env)
+		s.put(&evidence.SessionInvalid{Reason: env.Reason, Detail: env.Detail})
+	case playErr != nil && ctx.Err() != nil:
+		interrupted = true
+	}
+	down := s.takeDown()
+	if playErr != nil && env == nil && !interrupted {
+		return nil, errors.Join(playErr, down)
+	}
+	// Facts, bundle, verdict and report are written also for an invalid or an
+	// interrupted session: nothing recorded is lost.
+	if err := s.settle(res); err != nil {
+		return nil, errors.Join(err, down)
+	}
+	res.Interrupted = interrupted
+	if env != nil {
+		return res, errors.Join(env, down)
+	}
+	return res, down
+}
+
+// prepare loads and draws; nothing is touched on the host.
+func prepare(o Options, u *ui.UI) (*Session, error) {
+	if o.Factor <= 0 {
+		o.Factor = 1
+	}
+	scn, err := scenarios.LoadScenario(o.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	site, err := scenarios.LoadSiteOf(scn)
+	if err != nil {
+		return nil, err
+	}
+	seed := uint64(0)
+	if o.Seed != nil {
+		seed = *o.Seed
+	} else {
+		n, err := rand.Int(rand.Reader, big.NewInt(1_000_000_000))
+		if err != nil {
+			return nil, err
+		}
+		seed = n.Uint64() + 1
+	}
+	v, err := scenarios.Draw(scn, site, seed, o.Variant)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{opts: o, ui: u, variant: v, begun: time.Now(), ending: make(chan string, 1), red: map[string]bool{}}
+	for _, n := range v.Site.Nodes {
+		if n.Class == scenarios.Admin {
+			s.admin = n.Name
+		}
+	}
+	for i, f := range v.Faults {
+		ft, err := fault.Parse(f)
+		if err != nil {
+			return nil, err
+		}
+		s.faults = append(s.faults, injected{f, ft, i < len(scn.Decoys)})
+	}
+	s.id = time.Now().Format("20060102-150405-") + randomHex(3)
+	s.salt = randomHex(16)
+	s.facts = buildFacts(v, s.faults)
+	s.dir = o.Out
+	if s.dir == "" {
+		s.dir = filepath.Join(host.Home(), "sessions", s.id)
+	}
+	s.clock = newClock(s.scale(time.Duration(scn.Minutes) * time.Minute))
+	s.people = newPeople(s)
+	return s, nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
+}
+
+// scale multiplies a time of the scenario by the time factor.
+func (s *Session) scale(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * s.opts.Factor)
+}
+
+func (s *Session) openJournal() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
+	}
+	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id})
+	if err != nil {
+		return host.Errorf("choose another --out", "create the journal: %w", err)
+	}
+	s.journal = j
+	return nil
+}
+
+func (s *Session) labName() string { return "s-" + s.id[len(s.id)-6:] }
+
+// put writes a record of the controller and waits until it is on disk.
+func (s *Session) put(p evidence.Payload) uint64 { return s.putNode("", p) }
+
+func (s *Session) putNode(node string, p evidence.Payload) uint64 {
+	seq, err := s.journal.Append(context.Background(), evidence.Entry{Source: "controller", Node: node, Actor: "controller", Payload: p, Durable: true})
+	if err != nil {
+		s.ui.Warn("journal: %v", err)
+		s.end(evidence.FinishInvalid)
+	}
+	return seq
+}
+
+// play goes from an empty host to the end of the examinations.
+func (s *Session) play(ctx context.Context, deskDir string) error {
+	start, err := s.startRecord()
+	if err != nil {
+		return err
+	}
+	s.put(start)
+	s.put(&evidence.SessionIdentity{Candidate: s.opts.Candidate, Variant: s.variant.ID})
+	seal, err := s.facts.Commitment(s.salt)
+	if err != nil {
+		return err
+	}
+	s.put(&evidence.SessionSeal{Commitment: seal})
+
+	if err := s.startLab(ctx, deskDir); err != nil {
+		return err
+	}
+	if err := s.breakIt(ctx); err != nil {
+		return err
+	}
+	server, err := listenDesk(deskDir)
+	if err != nil {
+		return err
+	}
+	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	go server.serve(serveCtx, s)
+	defer func() {
+		server.close()
+		stopServing()
+		server.wg.Wait()
+	}()
+	watching, err := s.startRecorders(ctx)
+	if err != nil {
+		return err
+	}
+	reason, err := s.work(ctx)
+	if err == nil {
+		s.put(&evidence.SessionFinish{Reason: reason})
+		if reason == evidence.FinishInterrupted {
+			err = context.Canceled
+		}
+	}
+	s.clock.Stop()
+	s.term.closeAll()
+	err = errors.Join(err, watching.stop())
+	if err == nil {
+		err = s.examine(ctx)
+	}
+	return err
+}
+
+func (s *Session) startRecord() (*evidence.SessionStart, error) {
+	mode := "training"
+	if s.opts.Exam {
+		mode = "exam"
+	}
+	limit := s.scale(time.Duration(s.variant.Scenario.Minutes) * time.Minute)
+	hashes, err := s.hashes()
+	if err != nil {
+		return nil, err
+	}
+	return &evidence.SessionStart{
+		Scenario: s.variant.Scenario.ID, Site: s.variant.Site.ID, Mode: mode,
+		SeedCommitment: commitment(s.salt, strconv.FormatUint(s.variant.Seed, 10)),
+		TimeFactor:     s.opts.Factor, LimitSeconds: limit.Seconds(), Deadline: time.Now().Add(limit),
+		Lang: s.opts.Lang, Tool: s.opts.Tool, Runtime: "native", Unattended: s.opts.Script != nil,
+		Hashes: hashes, Host: hostFacts(),
+	}, nil
+}
+
+// startLab brings the healthy company up and proves it green.
+func (s *Session) startLab(ctx context.Context, deskDir string) error {
+	delay := map[scenarios.Class]time.Duration{}
+	if s.opts.Exam || s.opts.BootDelay {
+		for c, d := range s.variant.Scenario.BootDelay {
+			delay[c] = s.scale(time.Duration(d))
+		}
+	}
+	s.term = newTerminals(s)
+	begin := time.Now()
+	lab, err := provision.Lab(ctx, provision.Options{
+		Name: s.labName(), Site: s.variant.Site, Start: s.begun, Desk: deskDir, DeskPath: desk.Dir,
+		BootDelay: delay, Observe: s.labEvent, UI: s.ui,
+	})
+	if err != nil {
+		return err
+	}
+	s.lab = lab
+	if s.control, err = control.Serve(s.labName(), (*calls)(s)); err != nil {
+		return err
+	}
+	s.put(&evidence.LabUp{Nodes: len(s.variant.Site.Nodes), Segments: len(s.variant.Site.Segments), Seconds: time.Since(begin).Seconds()})
+	results, err := provision.WaitGreen(ctx, lab, s.ui)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return &EnvironmentError{"lab_not_ready", err.Error()}
+	}
+	s.put(&evidence.LabReady{Seconds: time.Since(begin).Seconds(), Probes: len(results)})
+	return nil
+}
+
+// work lets the candidate in and waits for the end of the work.
+func (s *Session) work(ctx context.Context) (reason string, err error) {
+	stop := make(chan struct{})
+	defer close(stop)
+	s.entered = time.Now()
+	s.openTicket()
+	s.clock.Start()
+	name, err := s.term.open(ctx, evidence.TermShell)
+	if err != nil {
+		return "", err
+	}
+	s.put(&evidence.SessionEnter{Terminal: name})
+	s.welcome()
+	detach := s.term.attachUser(name)
+	defer detach()
+	expired := s.clock.Expired(stop)
+	select {
+	case reason = <-s.ending:
+	case <-expired:
+		reason = evidence.FinishDeadline
+	case <-ctx.Done():
+		reason = evidence.FinishInterrupted
+	}
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	if reason == evidence.FinishInvalid {
+		return reason, &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
+	}
+	return reason, nil
+}
+
+// end ends the candidate's work once.
+func (s *Session) end(reason string) {
+	select {
+	case s.ending <- reason:
+	default:
+	}
+}
+
+func (s *Session) paused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isPaused != ""
+}
+
+// openTicket puts the ticket before the candidate.
+func (s *Session) openTicket() {
+	t := s.variant.Ticket
+	e := evidence.Ticket{ID: t.ID, Author: t.Author, Title: t.Title.In(s.opts.Lang), Text: t.Text.In(s.opts.Lang)}
+	s.put(&e)
+	s.mu.Lock()
+	s.tickets = append(s.tickets, &ticketState{Ticket: e, at: s.entered.Add(-time.Duration(t.Ago))})
+	s.mu.Unlock()
+}
+
+func (s *Session) siteNode(name string) *scenarios.Node {
+	for i := range s.variant.Site.Nodes {
+		if s.variant.Site.Nodes[i].Name == name {
+			return &s.variant.Site.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// pastEntries are the scenario's own lines of the company's logbook; those of
+// the site are in the documents already.
+func (s *Session) pastEntries() []scenarios.Entry {
+	entries := append([]scenarios.Entry(nil), s.variant.Scenario.Logbook...)
+	if s.variant.Spec == nil {
+		entries = append(entries, s.variant.Scenario.Healthy.Logbook...)
+	}
+	return entries
+}
+
+// takeDown removes the lab; what fails is told, not hidden.
+func (s *Session) takeDown() error {
+	if s.lab == nil {
+		return nil
+	}
+	begin := time.Now()
+	if s.control != nil {
+		_ = s.control.Close()
+	}
+	err := s.lab.Close(context.Background())
+	s.put(&evidence.LabDown{Seconds: time.Since(begin).Seconds()})
+	if err != nil {
+		return fmt.Errorf("take the lab down: %w (situlab gc removes the rest)", err)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/grader/report"
+)
+
+// records reads the journal as it is now.
+func (s *Session) records() ([]*evidence.Record, error) {
+	if err := s.journal.Sync(context.Background()); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(s.dir, evidence.JournalName))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return evidence.Read(f)
+}
+
+// settle reveals the facts, grades, and writes bundle, verdict and report.
+func (s *Session) settle(res *Result) error {
+	s.put(&evidence.SessionFacts{Salt: s.salt, Facts: s.facts})
+	records, err := s.records()
+	if err != nil {
+		return err
+	}
+	v, err := grader.Grade(records)
+	if err != nil {
+		return err
+	}
+	s.put(&evidence.SessionEnd{Exit: v.ExitCode()})
+	files, err := s.bundleFiles()
+	if err != nil {
+		return err
+	}
+	bundle, err := readBack(files)
+	if err != nil {
+		return err
+	}
+	// The last record is part of what is graded for good.
+	if v, err = grader.Grade(bundle.Records); err != nil {
+		return err
+	}
+	verdict, err := v.JSON()
+	if err != nil {
+		return err
+	}
+	var page bytes.Buffer
+	if err := report.Write(&page, report.Input{Bundle: bundle, Verdict: v, Lang: s.opts.Lang}); err != nil {
+		return err
+	}
+	files[evidence.VerdictName], files[evidence.ReportName] = verdict, page.Bytes()
+	if err := evidence.WriteBundle(res.Bundle, files); err != nil {
+		return err
+	}
+	if err := os.WriteFile(res.Verdict, verdict, 0o600); err != nil {
+		return err
+	}
+	res.Grade = v
+	return os.WriteFile(res.Report, page.Bytes(), 0o600)
+}
+
+func readBack(files map[string][]byte) (*evidence.Bundle, error) {
+	var b bytes.Buffer
+	if err := evidence.EncodeBundle(&b, files); err != nil {
+		return nil, err
+	}
+	return evidence.ReadBundle(&b)
+}
+
+// bundleFiles gathers journal, scenario, site and terminal recordings.
+func (s *Session) bundleFiles() (map[string][]byte, error) {
+	if err := s.journal.Sync(context.Background()); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	j, err := os.ReadFile(filepath.Join(s.dir, evidence.JournalName))
+	if err != nil {
+		return nil, err
+	}
+	files[evidence.JournalName] = j
+	if err := addTree(files, evidence.ScenarioDir, s.variant.Scenario.Files); err != nil {
+		return nil, err
+	}
+	if err := addTree(files, evidence.SiteDir, s.variant.Site.Files); err != nil {
+		return nil, err
+	}
+	casts, err := filepath.Glob(filepath.Join(s.dir, "terminals", "*.cast"))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range casts {
+		b, err := os.ReadFile(c)
+		if err != nil {
+			return nil, err
+		}
+		files[evidence.TerminalDir+filepath.Base(c)] = b
+	}
+	return files, nil
+}
+
+func addTree(files map[string][]byte, prefix string, tree fs.FS) error {
+	if tree == nil {
+		return nil
+	}
+	return fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(tree, p)
+		if err == nil {
+			files[prefix+strings.TrimPrefix(p, "./")] = b
+		}
+		return err
+	})
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/grader/report"
+)
+
+func (a *app) gradeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "grade BUNDLE", Short: "Noter un dossier de preuve / grade a bundle", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, v, err := gradeBundle(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := v.JSON()
+			if err != nil {
+				return err
+			}
+			if a.ui.JSON {
+				_, err = os.Stdout.Write(b)
+			} else {
+				a.printOutcomes(v)
+			}
+			if err == nil && v.ExitCode() != 0 {
+				err = &codeError{code: v.ExitCode()}
+			}
+			return err
+		},
+	}
+}
+
+func gradeBundle(path string) (*evidence.Bundle, *grader.Verdict, error) {
+	b, err := evidence.OpenBundle(path)
+	if err != nil {
+		var be *evidence.BundleError
+		if errors.As(err, &be) || errors.Is(err, os.ErrNotExist) {
+			return nil, nil, inputErrorf("%w", err)
+		}
+		return nil, nil, err
+	}
+	v, err := grader.Grade(b.Records)
+	if err != nil {
+		return nil, nil, inputErrorf("%s: %w", path, err)
+	}
+	return b, v, nil
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var solution bool
+	var out string
+	c := &cobra.Command{
+		Use: "report BUNDLE", Short: "Écrire le rapport d'un dossier / write a bundle's report", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, v, err := gradeBundle(args[0])
+			if err != nil {
+				return err
+			}
+			if solution && examination(b) {
+				return inputErrorf("--solution: only for training; %s is an examination", args[0])
+			}
+			var page bytes.Buffer
+			if err := report.Write(&page, report.Input{Bundle: b, Verdict: v, Lang: a.ui.Lang, Solution: solution}); err != nil {
+				return err
+			}
+			if out == "" {
+				out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".html"
+			}
+			if err := os.WriteFile(out, page.Bytes(), 0o644); err != nil {
+				return inputErrorf("--out: %w", err)
+			}
+			a.ui.Printf("%s\n", out)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&solution, "solution", false, "add cause, symptoms and the reference's steps (training only)")
+	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: the bundle's name with .html)")
+	return c
+}
+
+func examination(b *evidence.Bundle) bool {
+	for _, r := range b.Records {
+		if p, ok := evidence.As[evidence.SessionStart](r); ok {
+			return p.Mode == "exam"
+		}
+	}
+	return false
+}

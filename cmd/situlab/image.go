@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/situlab/situlab/images"
+	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/host"
+)
+
+func (a *app) store() *images.Store { return images.Open(filepath.Join(host.Home(), "images")) }
+
+// imageProgress shows the steps of a build.
+func (a *app) imageProgress(step string, done, total int) {
+	if total > 0 {
+		a.ui.Progress(step, done, total)
+		return
+	}
+	a.ui.Step("%s", step)
+}
+
+func (a *app) imageCommand() *cobra.Command {
+	c := &cobra.Command{Use: "image", Short: "L'image des nœuds / the nodes' image"}
+	c.AddCommand(a.imageBuild(), a.imageList(), a.imageRemove(), a.imageImport(), a.imageExport())
+	return c
+}
+
+func (a *app) imageBuild() *cobra.Command {
+	var o images.BuildOptions
+	c := &cobra.Command{
+		Use: "build", Short: "Construire l'image Debian / build the Debian image", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Progress = a.imageProgress
+			img, err := a.store().Build(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return a.ui.Result(img, func() { a.ui.Printf("%s %s (%d MiB)\n", img.Name, img.ID, img.Size()>>20) })
+		},
+	}
+	c.Flags().BoolVar(&o.Fresh, "fresh", false, "build again with today's packages")
+	return c
+}
+
+func (a *app) imageList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "Les images du magasin / the images of the store", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			list, err := a.store().List()
+			if err != nil {
+				return err
+			}
+			if list == nil {
+				list = []*images.Image{}
+			}
+			return a.ui.Result(list, func() {
+				rows := [][]string{{"ID", a.ui.T("NOM", "NAME"), a.ui.T("CRÉÉE", "CREATED"), a.ui.T("ORIGINE", "ORIGIN"), "MiB", a.ui.T("RÔLES", "ROLES")}}
+				for _, i := range list {
+					rows = append(rows, []string{short(i.ID), i.Name, i.Created.Local().Format("2006-01-02 15:04"), i.Origin, fmt.Sprint(i.Size() >> 20), strings.Join(i.Roles(), ",")})
+				}
+				a.ui.Table(rows)
+			})
+		},
+	}
+}
+
+func short(id string) string {
+	if i := strings.IndexByte(id, ':'); i >= 0 {
+		id = id[i+1:]
+	}
+	return id[:min(12, len(id))]
+}
+
+func (a *app) imageRemove() *cobra.Command {
+	return &cobra.Command{
+		Use: "rm IMAGE", Short: "Enlever une image / remove an image", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if labs := labnet.List(); len(labs) > 0 {
+				return inputErrorf("labs stand on the store (%s); take them down first", labs[0].Name)
+			}
+			freed, err := a.store().Remove(cmd.Context(), args[0])
+			if err == nil {
+				a.ui.Step(a.ui.T("%d Mio libérés", "%d MiB freed"), freed>>20)
+			}
+			return err
+		},
+	}
+}
+
+func (a *app) imageImport() *cobra.Command {
+	var o images.ImportOptions
+	c := &cobra.Command{
+		Use: "import FILE|FOLDER", Short: "Importer une image / import an image", Args: cobra.ExactArgs(1),
+		Long: `FILE est un export de situlab, une archive tar d'un système de fichiers ou une
+archive OCI (gzip ou zstd admis) ; FOLDER une arborescence OCI ; - l'entrée standard.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Progress = a.imageProgress
+			var img *images.Image
+			var err error
+			if args[0] == "-" {
+				img, err = a.store().ImportFrom(cmd.Context(), os.Stdin, "-", o)
+			} else {
+				img, err = a.store().Import(cmd.Context(), args[0], o)
+			}
+			if err != nil {
+				return err
+			}
+			return a.ui.Result(img, func() { a.ui.Printf("%s %s\n", img.Name, img.ID) })
+		},
+	}
+	c.Flags().StringVar(&o.Name, "name", "", "name of the image (default: imported)")
+	return c
+}
+
+func (a *app) imageExport() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "export [IMAGE]", Short: "Exporter une image / export an image", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if out == "-" {
+				return a.store().Export(cmd.Context(), first(args), os.Stdout, nil)
+			}
+			f, err := os.Create(out)
+			if err != nil {
+				return inputErrorf("--out: %w", err)
+			}
+			defer func() {
+				if cerr := f.Close(); err == nil {
+					err = cerr
+				}
+				if err != nil {
+					_ = os.Remove(out)
+				}
+			}()
+			return a.store().Export(cmd.Context(), first(args), f, a.imageProgress)
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "situlab-image.tar.zst", "file to write; - is standard output")
+	return c
+}

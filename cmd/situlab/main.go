@@ -1,0 +1,149 @@
+// Command situlab provisions a company's information system, breaks it, watches
+// a candidate work on it and grades the result against the référentiel.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/situlab/situlab/cmd/internal/session"
+	"github.com/situlab/situlab/cmd/internal/ui"
+	"github.com/situlab/situlab/images"
+	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/cable"
+	"github.com/situlab/situlab/labnet/node/oci"
+)
+
+// The exit codes, the same for every command (README, "Codes de sortie").
+const (
+	exitDone        = 0
+	exitNotSo       = 1
+	exitInput       = 2
+	exitHost        = 3
+	exitEnvironment = 4
+	exitInterrupted = 130
+)
+
+// codeError ends the process with a code of its own.
+type codeError struct {
+	code int
+	err  error // nil: everything has been said
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+func (e *codeError) Unwrap() error { return e.err }
+
+// app is what the commands share.
+type app struct {
+	json bool
+	lang string
+	ui   *ui.UI
+}
+
+func main() {
+	if helper(os.Args) {
+		return
+	}
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if a.ui == nil {
+		a.ui = ui.New(a.json, a.lang)
+	}
+	code := exitCode(ctx, err)
+	var ce *codeError
+	if err != nil && (!errors.As(err, &ce) || ce.err != nil) {
+		a.ui.Error(err)
+	}
+	return code
+}
+
+// exitCode maps an error to the process's exit code.
+func exitCode(ctx context.Context, err error) int {
+	var ce *codeError
+	var kept interface{ ExitCode() int }
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &ce):
+		return ce.code
+	case ctx.Err() != nil || errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &kept):
+		return kept.ExitCode()
+	case isInput(err):
+		return exitInput
+	}
+	var env *session.EnvironmentError
+	if errors.As(err, &env) {
+		return exitEnvironment
+	}
+	return exitHost
+}
+
+// isInput says whether an error is about what the user gave.
+func isInput(err error) bool {
+	var (
+		marked interface{ InputError() }
+		inUse  *labnet.InUseError
+		name   *labnet.NameError
+		image  *images.InputError
+		none   *images.NoImageError
+		spec   *oci.SpecError
+		cables *cable.InputError
+	)
+	return errors.As(err, &marked) || errors.As(err, &inUse) || errors.As(err, &name) || errors.As(err, &image) || errors.As(err, &none) ||
+		errors.As(err, &spec) || errors.As(err, &cables) || errors.Is(err, labnet.ErrNoNode) || usage(err)
+}
+
+// usage says whether cobra refused the command line.
+func usage(err error) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "accepts ", "requires ", "required flag", "invalid argument", "flag needs an argument"} {
+		if strings.HasPrefix(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}
+
+// inputErrorf is an error of what the user typed (exit code 2).
+func inputErrorf(format string, args ...any) error {
+	return &codeError{exitInput, fmt.Errorf(format, args...)}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "situlab",
+		Short: "Situations professionnelles reconstituées pour le CQPM / reconstituted work situations",
+		Long: `situlab monte le système d'information d'une entreprise (plus de 50 postes),
+y provoque une panne, observe ce que fait le candidat et propose un résultat
+par critère du référentiel. / situlab builds a company's information system,
+breaks it, watches the candidate and proposes a result per criterion.`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.ui = ui.New(a.json, a.lang) },
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "one JSON document on standard output (lines of JSON for streams)")
+	root.PersistentFlags().StringVar(&a.lang, "lang", "", "fr or en (default: LANG, then French)")
+	root.AddCommand(a.versionCommand(), a.doctorCommand(), a.gcCommand(), a.imageCommand(), a.siteCommand(), a.labCommand(), a.scenarioCommand(),
+		a.faultCommand(), a.runCommand(), a.attachCommand(), a.pauseCommand(), a.resumeCommand(), a.gradeCommand(), a.reportCommand())
+	return root
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/situlab/situlab/labnet/fault"
+	"github.com/situlab/situlab/labnet/probe"
+	"github.com/situlab/situlab/scenarios"
+)
+
+func (a *app) scenarioCommand() *cobra.Command {
+	c := &cobra.Command{Use: "scenario", Short: "Les situations / the scenarios"}
+	c.AddCommand(a.scenarioList(), a.scenarioShow(), a.scenarioValidate(), a.scenarioSchema(), a.scenarioTest())
+	return c
+}
+
+// scenarioLine is what may be told of a scenario without naming a cause.
+type scenarioLine struct {
+	ID         string   `json:"id"`
+	Title      string   `json:"title"`
+	Capacity   []string `json:"capacity"`
+	Difficulty int      `json:"difficulty"`
+	Minutes    int      `json:"minutes"`
+	Site       string   `json:"site"`
+}
+
+func (a *app) scenarioList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "Titres, capacités, difficultés, durées / titles, capacities, difficulties, minutes", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var lines []scenarioLine
+			for _, id := range scenarios.Library() {
+				s, err := scenarios.LoadScenario(id)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, scenarioLine{s.ID, s.Title.In(a.ui.Lang), s.Capacity, s.Difficulty, s.Minutes, s.Site})
+			}
+			return a.ui.Result(lines, func() {
+				rows := [][]string{{"ID", a.ui.T("CAPACITÉ", "CAPACITY"), a.ui.T("DIFFICULTÉ", "DIFFICULTY"), "MINUTES", a.ui.T("TITRE", "TITLE")}}
+				for _, l := range lines {
+					rows = append(rows, []string{l.ID, strings.Join(l.Capacity, ","), strings.Repeat("★", l.Difficulty), fmt.Sprint(l.Minutes), l.Title})
+				}
+				a.ui.Table(rows)
+			})
+		},
+	}
+}
+
+func (a *app) scenarioShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show SCENARIO", Short: "La situation telle que le candidat la reçoit / the situation as the candidate gets it", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := scenarios.LoadScenario(args[0])
+			if err != nil {
+				return err
+			}
+			line := scenarioLine{s.ID, s.Title.In(a.ui.Lang), s.Capacity, s.Difficulty, s.Minutes, s.Site}
+			return a.ui.Result(line, func() {
+				a.ui.Printf("%s\n\n%s\n", a.ui.Bold(line.Title), strings.TrimSpace(s.BriefText.In(a.ui.Lang)))
+				a.ui.Printf(a.ui.T("\nCapacité %s, difficulté %d/4, %d minutes, site %s\nJouer : situlab run %s\n", "\nCapacity %s, difficulty %d/4, %d minutes, site %s\nPlay: situlab run %s\n"),
+					strings.Join(line.Capacity, ","), line.Difficulty, line.Minutes, line.Site, args[0])
+			})
+		},
+	}
+}
+
+func (a *app) scenarioValidate() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate SCENARIO...", Short: "Vérifier des scénarios et leurs sites / check scenarios and their sites", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			for _, ref := range args {
+				if err := validate(ref); err != nil {
+					return err
+				}
+				a.ui.Printf("%s: %s\n", ref, a.ui.T("correct", "valid"))
+			}
+			return nil
+		},
+	}
+}
+
+// validate checks a scenario with everything that it leads to: its site, every
+// variant of one seed, its faults and probes.
+func validate(ref string) error {
+	s, err := scenarios.LoadScenario(ref)
+	if err != nil {
+		return err
+	}
+	site, err := scenarios.LoadSiteOf(s)
+	if err != nil {
+		return err
+	}
+	ids := []string{scenarios.Healthy}
+	for _, v := range s.Variants {
+		ids = append(ids, v.ID)
+	}
+	for _, id := range ids {
+		v, err := scenarios.Draw(s, site, 1, id)
+		if err != nil {
+			return err
+		}
+		for _, f := range v.Faults {
+			if _, err := fault.Parse(f); err != nil {
+				return err
+			}
+		}
+		for _, p := range v.Site.Probes {
+			if err := probe.Validate(p); err != nil {
+				return inputErrorf("%s: probe %s: %w", s.Site, p.ID, err)
+			}
+		}
+	}
+	if _, err := scenarios.LoadExpect(s); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (a *app) scenarioSchema() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema [Scenario|Site|Expect|Tree]", Short: "JSON Schema pour les éditeurs / for editors", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			kind := "Scenario"
+			if len(args) == 1 {
+				kind = args[0]
+			}
+			b, err := scenarios.Schema(kind)
+			if err != nil {
+				return inputErrorf("%w", err)
+			}
+			_, err = os.Stdout.Write(append(b, '\n'))
+			return err
+		},
+	}
+}

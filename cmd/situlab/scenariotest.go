@@ -1,0 +1,372 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/scenarios"
+)
+
+// testCase is one scripted candidate on one variant and seed.
+type testCase struct {
+	Candidate string  `json:"candidate"`
+	Variant   string  `json:"variant"`
+	Seed      uint64  `json:"seed"`
+	Factor    float64 `json:"timeFactor"`
+}
+
+func (c testCase) String() string {
+	return fmt.Sprintf("%s/%s/seed %d", c.Candidate, c.Variant, c.Seed)
+}
+
+// testResult is what came out of a case.
+type testResult struct {
+	testCase
+	OK      bool     `json:"ok"`
+	Diff    []string `json:"diff,omitempty"` // point: got ..., want ...
+	Error   string   `json:"error,omitempty"`
+	Seconds float64  `json:"seconds"`
+	Cached  bool     `json:"cached,omitempty"`
+	Dir     string   `json:"dir,omitempty"`
+}
+
+func (a *app) scenarioTest() *cobra.Command {
+	var seeds, candidates, variants []string
+	var factor float64
+	var jobs int
+	var fresh bool
+	c := &cobra.Command{
+		Use: "test SCENARIO", Short: "Jouer les candidats scriptés et comparer / play the scripted candidates and compare", Args: cobra.ExactArgs(1),
+		Long: `Joue chaque candidat de candidates/expect.yaml sur chaque variante et le jumeau
+sain, et compare résultats et codes de raison. Les cas finis sont gardés par
+empreinte (scénario, image, programme) : une campagne interrompue reprend.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := a.newTest(cmd.Context(), args[0], factor)
+			if err != nil {
+				return err
+			}
+			cases, err := t.cases(seeds, candidates, variants)
+			if err != nil {
+				return err
+			}
+			return t.run(cmd.Context(), cases, jobs, fresh)
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&seeds, "seeds", []string{"1", "2"}, "seeds to play")
+	f.StringSliceVar(&candidates, "candidates", nil, "only these candidates")
+	f.StringSliceVar(&variants, "variants", nil, "only these variants (healthy is the twin)")
+	f.Float64Var(&factor, "time-factor", 0.1, "multiplies every duration of the scenario")
+	f.IntVar(&jobs, "jobs", 1, "cases played at once")
+	f.BoolVar(&fresh, "fresh", false, "play finished cases again")
+	return c
+}
+
+type tester struct {
+	app    *app
+	ref    string
+	scn    *scenarios.Scenario
+	expect *scenarios.Expect
+	factor float64
+	cache  string
+}
+
+func (a *app) newTest(ctx context.Context, ref string, factor float64) (*tester, error) {
+	s, err := scenarios.LoadScenario(ref)
+	if err != nil {
+		return nil, err
+	}
+	e, err := scenarios.LoadExpect(s)
+	if err != nil {
+		return nil, err
+	}
+	img, err := provision.Image(ctx, a.ui)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := os.ReadFile(self)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	h.Write(bin) // the embedded scenarios and sites are part of it
+	fmt.Fprintf(h, "\x00%s\x00%s\x00", img.ID, ref)
+	if err := hashFolder(h, s.Files); err != nil {
+		return nil, err
+	}
+	return &tester{a, ref, s, e, factor, filepath.Join(host.Home(), "tests", hex.EncodeToString(h.Sum(nil))[:24])}, nil
+}
+
+func hashFolder(h io.Writer, tree fs.FS) error {
+	return fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(tree, p)
+		if err == nil {
+			fmt.Fprintf(h, "%s\x00%d\x00", p, len(b))
+			_, err = h.Write(b)
+		}
+		return err
+	})
+}
+
+// cases lists what expect.yaml names, within the selection.
+func (t *tester) cases(seeds, candidates, variants []string) ([]testCase, error) {
+	all := []string{}
+	for _, v := range t.scn.Variants {
+		all = append(all, v.ID)
+	}
+	all = append(all, scenarios.Healthy)
+	if len(variants) == 0 {
+		variants = all
+	}
+	var out []testCase
+	known := map[string]bool{}
+	for _, c := range t.expect.Candidates {
+		known[c.Name] = true
+		if len(candidates) > 0 && !has(candidates, c.Name) {
+			continue
+		}
+		for _, v := range variants {
+			if !has(all, v) {
+				return nil, inputErrorf("--variants: no variant %q; variants: %s", v, strings.Join(all, ", "))
+			}
+			if _, ok := t.expect.For(c.Name, v); !ok {
+				continue
+			}
+			for _, s := range seeds {
+				n, err := strconv.ParseUint(s, 10, 64)
+				if err != nil {
+					return nil, inputErrorf("--seeds: %q is not a number", s)
+				}
+				out = append(out, testCase{c.Name, v, n, t.factor})
+			}
+		}
+	}
+	for _, c := range candidates {
+		if !known[c] {
+			return nil, inputErrorf("--candidates: no candidate %q in expect.yaml", c)
+		}
+	}
+	return out, nil
+}
+
+func has(list []string, x string) bool {
+	for _, v := range list {
+		if v == x {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool) error {
+	u := t.app.ui
+	var mu sync.Mutex
+	var results []testResult
+	done := 0
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, jobs))
+	for _, c := range cases {
+		g.Go(func() error {
+			r, ok := t.cached(c)
+			if !ok || fresh {
+				var err error
+				if r, err = t.play(ctx, c); err != nil {
+					return err
+				}
+				if err := t.save(r); err != nil {
+					return err
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			results = append(results, r)
+			done++
+			state := u.Good("ok")
+			if !r.OK {
+				state = u.Bad(u.T("DIFFÉRENT", "DIFFERENT"))
+			}
+			if r.Cached {
+				state += u.T(" (déjà joué)", " (played before)")
+			}
+			u.Step("%d/%d %s: %s (%.0f s)", done, len(cases), c, state, r.Seconds)
+			for _, d := range r.Diff {
+				u.Step("      %s", d)
+			}
+			if r.Error != "" {
+				u.Step("      %s", r.Error)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	sort.Slice(results, func(i, j int) bool { return results[i].String() < results[j].String() })
+	bad := 0
+	for _, r := range results {
+		if !r.OK {
+			bad++
+		}
+	}
+	err := u.Result(results, func() {
+		u.Printf(u.T("%d cas, %d différents\n", "%d cases, %d different\n"), len(results), bad)
+	})
+	if err == nil && bad > 0 {
+		err = &codeError{code: exitNotSo}
+	}
+	return err
+}
+
+func (t *tester) file(c testCase) string {
+	return filepath.Join(t.cache, fmt.Sprintf("%s-%s-%d-%g.json", c.Candidate, c.Variant, c.Seed, c.Factor))
+}
+
+// cached finds a finished case that came out as expected; others are played
+// again.
+func (t *tester) cached(c testCase) (testResult, bool) {
+	b, err := os.ReadFile(t.file(c))
+	var r testResult
+	if err != nil || json.Unmarshal(b, &r) != nil || !r.OK {
+		return r, false
+	}
+	r.Cached = true
+	return r, true
+}
+
+func (t *tester) save(r testResult) error {
+	if err := os.MkdirAll(t.cache, 0o700); err != nil {
+		return err
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	tmp := t.file(r.testCase) + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, t.file(r.testCase))
+}
+
+// caseTimeout bounds one case; it is far above what the slowest takes.
+const caseTimeout = 30 * time.Minute
+
+// play runs a case in a process of its own, as a user would.
+func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
+	r := testResult{testCase: c}
+	begin := time.Now()
+	script, err := scenarios.Candidate(t.scn, c.Candidate)
+	if err != nil {
+		return r, err
+	}
+	r.Dir = filepath.Join(t.cache, fmt.Sprintf("%s-%s-%d-%g", c.Candidate, c.Variant, c.Seed, c.Factor))
+	if err := os.RemoveAll(r.Dir); err != nil {
+		return r, err
+	}
+	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
+		return r, err
+	}
+	file := filepath.Join(r.Dir, "script.sh")
+	if err := os.WriteFile(file, script, 0o600); err != nil {
+		return r, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return r, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, caseTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self, "run", t.ref, "--json", "--lang", t.app.ui.Lang, "--variant", c.Variant, "--seed", fmt.Sprint(c.Seed),
+		"--time-factor", fmt.Sprint(c.Factor), "--script", file, "--as", "test", "--out", r.Dir)
+	// An interrupted test takes its lab down before it ends.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute
+	log, err := os.Create(filepath.Join(r.Dir, "run.log"))
+	if err != nil {
+		return r, err
+	}
+	defer log.Close()
+	cmd.Stderr = log
+	_, err = cmd.Output()
+	r.Seconds = time.Since(begin).Seconds()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > exitNotSo) {
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		r.Error = fmt.Sprintf("run: %v, see %s", err, log.Name())
+		return r, nil
+	}
+	r.Diff, err = t.compare(c, filepath.Join(r.Dir, "verdict.json"))
+	if err != nil {
+		r.Error = err.Error()
+	}
+	r.OK = err == nil && len(r.Diff) == 0
+	return r, nil
+}
+
+// verdictPoints is what is compared of a verdict.
+type verdictPoints struct {
+	Capacities []struct {
+		Criteria []struct {
+			Points []struct {
+				ID, Outcome, Reason string
+			}
+		}
+	}
+}
+
+func (t *tester) compare(c testCase, verdict string) ([]string, error) {
+	b, err := os.ReadFile(verdict)
+	if err != nil {
+		return nil, err
+	}
+	var v verdictPoints
+	if err := json.Unmarshal(b, &v); err != nil {
+		return nil, err
+	}
+	got := map[string]scenarios.ExpectedPoint{}
+	for _, cp := range v.Capacities {
+		for _, cr := range cp.Criteria {
+			for _, p := range cr.Points {
+				got[p.ID] = scenarios.ExpectedPoint{Outcome: p.Outcome, Reason: p.Reason}
+			}
+		}
+	}
+	want, _ := t.expect.For(c.Candidate, c.Variant)
+	var diff []string
+	for id, w := range want {
+		if g := got[id]; g != w {
+			diff = append(diff, fmt.Sprintf("%s: got %s (%s), want %s (%s)", id, g.Outcome, g.Reason, w.Outcome, w.Reason))
+		}
+	}
+	sort.Strings(diff)
+	return diff, nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/situlab/situlab/scenarios"
+	"github.com/situlab/situlab/scenarios/documents"
+)
+
+func (a *app) siteCommand() *cobra.Command {
+	c := &cobra.Command{Use: "site", Short: "Les systèmes d'information / the sites"}
+	c.AddCommand(a.siteList(), a.siteShow(), a.siteDocuments())
+	return c
+}
+
+func (a *app) siteList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "Les sites de la bibliothèque / the sites of the library", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			type line struct {
+				ID    string `json:"id"`
+				Title string `json:"title"`
+				Nodes int    `json:"nodes"`
+			}
+			var lines []line
+			for _, id := range scenarios.Sites() {
+				s, err := scenarios.LoadSite(id)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, line{s.ID, s.Title.In(a.ui.Lang), len(s.Nodes)})
+			}
+			return a.ui.Result(lines, func() {
+				rows := [][]string{{"ID", a.ui.T("NŒUDS", "NODES"), a.ui.T("TITRE", "TITLE")}}
+				for _, l := range lines {
+					rows = append(rows, []string{l.ID, fmt.Sprint(l.Nodes), l.Title})
+				}
+				a.ui.Table(rows)
+			})
+		},
+	}
+}
+
+// loadSite loads and expands a site.
+func loadSite(ref string, seed uint64) (*scenarios.Site, error) {
+	s, err := scenarios.LoadSite(ref)
+	if err != nil {
+		return nil, err
+	}
+	return scenarios.Expand(s, seed)
+}
+
+func (a *app) siteShow() *cobra.Command {
+	var seed uint64
+	c := &cobra.Command{
+		Use: "show SITE", Short: "Nœuds, réseaux et services d'un site / nodes, networks and services of a site", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := loadSite(args[0], seed)
+			if err != nil {
+				return err
+			}
+			return a.ui.Result(s, func() {
+				rows := [][]string{{a.ui.T("NŒUD", "NODE"), a.ui.T("CLASSE", "CLASS"), a.ui.T("RÔLE", "ROLE"), a.ui.T("RÉSEAU", "NETWORK"), a.ui.T("ADRESSE", "ADDRESS"), a.ui.T("DESCRIPTION", "DESCRIPTION")}}
+				for _, n := range s.Nodes {
+					for i, f := range n.Interfaces {
+						addr := "DHCP"
+						if f.Address.IsValid() {
+							addr = f.Address.String()
+						}
+						row := []string{"", "", "", f.Segment, addr, ""}
+						if i == 0 {
+							row[0], row[1], row[2], row[5] = n.Name, string(n.Class), n.Role, n.Title.In(a.ui.Lang)
+						}
+						rows = append(rows, row)
+					}
+				}
+				a.ui.Table(rows)
+			})
+		},
+	}
+	c.Flags().Uint64Var(&seed, "seed", 0, "seed that moves names and addresses (0: as written)")
+	return c
+}
+
+func (a *app) siteDocuments() *cobra.Command {
+	var seed uint64
+	var out string
+	c := &cobra.Command{
+		Use: "documents SITE", Short: "Écrire le dossier du candidat / write the candidate's documents", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := loadSite(args[0], seed)
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return inputErrorf("--out: %w", err)
+			}
+			for _, lang := range []string{"fr", "en"} {
+				for _, d := range documents.List(lang) {
+					text, err := documents.Render(s, d.ID, lang, time.Now(), nil)
+					if err != nil {
+						return err
+					}
+					if err := os.WriteFile(filepath.Join(out, d.ID+"."+lang+".md"), []byte(text), 0o644); err != nil {
+						return inputErrorf("--out: %w", err)
+					}
+				}
+				svg, err := documents.Plan(s, documents.PlanOptions{Lang: lang})
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(out, "plan."+lang+".svg"), svg, 0o644); err != nil {
+					return inputErrorf("--out: %w", err)
+				}
+			}
+			a.ui.Printf("%s\n", out)
+			return nil
+		},
+	}
+	c.Flags().Uint64Var(&seed, "seed", 0, "seed that moves names and addresses (0: as written)")
+	c.Flags().StringVarP(&out, "out", "o", "documents", "folder to write into")
+	return c
+}

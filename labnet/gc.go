@@ -1,0 +1,123 @@
+package labnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/cable"
+	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node/oci"
+)
+
+// GC removes everything that killed controllers left: it follows the intents in
+// the state directories and touches nothing else. Labs whose controller lives
+// stay. It returns what it removed; twice is no error.
+func GC(ctx context.Context) ([]string, error) {
+	var removed []string
+	var errs []error
+	for _, name := range running() {
+		info, _ := readInfo(name)
+		if info.Alive {
+			continue
+		}
+		done, err := sweep(ctx, name)
+		removed = append(removed, done...)
+		errs = append(errs, err)
+	}
+	done, err := sweepDisks()
+	removed = append(removed, done...)
+	errs = append(errs, err)
+	if len(running()) == 0 {
+		// No lab runs: the desks of dead sessions and the raised limits go.
+		done, err := sweepDesks()
+		removed = append(removed, done...)
+		errs = append(errs, err, host.RestoreLimits())
+		removeEmptyRun()
+	}
+	return removed, errors.Join(errs...)
+}
+
+func sweep(ctx context.Context, name string) ([]string, error) {
+	dir := host.LabState(name)
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, nil // somebody else is at it
+	}
+	removed, err := oci.Sweep(ctx, RuntimeState(name))
+	errs := []error{err, cable.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
+	if err := errors.Join(errs...); err != nil {
+		return removed, fmt.Errorf("lab %s: %w", name, err)
+	}
+	return append(removed, "lab "+name), os.RemoveAll(dir)
+}
+
+// sweepDisks removes disks whose lab has no state any more (a power cut empties
+// the state directory).
+func sweepDisks() ([]string, error) {
+	entries, _ := os.ReadDir(filepath.Dir(host.LabDisks("x")))
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		if _, err := os.Stat(host.LabState(e.Name())); err == nil || !e.IsDir() {
+			continue
+		}
+		if err := host.OpenDisk(host.LabDisks(e.Name())).Remove(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, "disk of lab "+e.Name())
+	}
+	return removed, errors.Join(errs...)
+}
+
+func sweepDesks() ([]string, error) {
+	dir := filepath.Join(host.Run(), "desk")
+	entries, _ := os.ReadDir(dir)
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		p := filepath.Join(dir, e.Name())
+		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, err)
+			continue
+		}
+		if err := os.Remove(p); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, "desk "+e.Name())
+	}
+	_ = os.Remove(dir)
+	return removed, errors.Join(errs...)
+}
+
+// removeEmptyRun removes the run directory when nothing is in it but our locks.
+func removeEmptyRun() {
+	entries, err := os.ReadDir(host.Run())
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.Name() == "labs" {
+			_ = os.Remove(filepath.Join(host.Run(), "labs"))
+			continue
+		}
+		if !strings.HasSuffix(e.Name(), ".lock") {
+			return
+		}
+	}
+	for _, e := range entries {
+		_ = os.Remove(filepath.Join(host.Run(), e.Name()))
+	}
+	_ = os.Remove(host.Run())
+}
