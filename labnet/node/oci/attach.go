@@ -3,6 +3,7 @@ package oci
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"sync"
 
@@ -13,11 +14,11 @@ import (
 // holds a terminal. It has Exec, Spawn, Open, Write and Delete of a [Node].
 type Attached struct{ door }
 
-// Attach finds a running node by the lab's state directory and its name. The
+// Attach finds a running node by the lab's state directory and their names. The
 // calling process becomes a child subreaper, so that it gets the exit status of
 // what it spawns. The error is os.ErrNotExist if there is no such node and
 // os.ErrProcessDone if it has ended.
-func Attach(state, name string) (*Attached, error) {
+func Attach(state, lab, name string) (*Attached, error) {
 	path, err := exec.LookPath("runc")
 	if err != nil {
 		return nil, &HostError{What: "the OCI runtime is missing", Do: "apt install runc", Err: err}
@@ -26,6 +27,9 @@ func Attach(state, name string) (*Attached, error) {
 	rec, err := loadRecord(dir)
 	if err != nil {
 		return nil, fmt.Errorf("attach to node %s: %w", name, err)
+	}
+	if rec.Lab != lab {
+		return nil, fmt.Errorf("attach to node %s: %s holds lab %s, not %s: %w", name, state, rec.Lab, lab, os.ErrNotExist)
 	}
 	p, err := rec.live()
 	if err != nil {

@@ -1,0 +1,100 @@
+package nodetest
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func wallTests(t *testing.T, f Fixture) {
+	b := newBench(t, f)
+	n, s := b.boot("walls")
+	t.Run("NoHostPath", func(t *testing.T) {
+		texts := append([]string{Lab, s.Disk, f.Disks}, f.HostPaths...)
+		texts = append(texts, f.Lowers...)
+		for _, script := range []string{
+			"cat /proc/self/mountinfo /proc/1/mountinfo /proc/mounts", "mount", "findmnt", "df -a", "lsblk -a 2>&1 || :", "env",
+			"tr '\\0' '\\n' </proc/1/environ", "tr '\\0' '\\n' </proc/1/cmdline", "ls -l /proc/1/fd /proc/1/cwd /proc/1/root /proc/1/exe",
+			"cat /proc/1/cgroup /proc/self/cgroup", "systemctl show-environment", "cat /etc/hostname /etc/hosts /etc/resolv.conf 2>/dev/null || :",
+			"cat /proc/swaps", "hostnamectl 2>/dev/null || :", "ls -lR /run /dev | head -2000",
+		} {
+			_, out := b.try(n, script)
+			for _, text := range texts {
+				if strings.Contains(out, text) {
+					t.Errorf("%s shows %q", script, text)
+				}
+			}
+		}
+	})
+	t.Run("NoDisks", func(t *testing.T) {
+		for _, script := range []string{"ls /sys/block", "ls /sys/class/block", "cat /proc/partitions", "cat /proc/diskstats", "lsblk -n 2>/dev/null || :"} {
+			if _, out := b.try(n, script); strings.TrimSpace(out) != "" {
+				t.Errorf("%s shows %s", script, out)
+			}
+		}
+	})
+	t.Run("Devices", func(t *testing.T) {
+		const allowed = " null zero full random urandom tty ptmx pts shm mqueue console fd stdin stdout stderr log initctl core net hugepages "
+		for name := range strings.FieldsSeq(b.sh(n, "ls /dev")) {
+			if !strings.Contains(allowed, " "+name+" ") {
+				t.Errorf("/dev/%s", name)
+			}
+		}
+		if code, _ := b.try(n, "mknod /root/mem c 1 1"); code == 0 {
+			t.Error("a device can be made")
+		}
+	})
+	t.Run("Knobs", func(t *testing.T) {
+		before, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, script := range []string{
+			"echo '|/bin/true' >/proc/sys/kernel/core_pattern", "echo c >/proc/sysrq-trigger", "echo 1 >/proc/sys/vm/drop_caches",
+			"date -s @0", "unshare -U true", "insmod /nonexistent.ko", "mount -t debugfs none /mnt", "mount -t cgroup -o memory x /mnt && echo 1 >/mnt/memory.limit_in_bytes",
+			"echo 99999999999 >/sys/fs/cgroup/memory/memory.limit_in_bytes", "echo max >/sys/fs/cgroup/memory.max", "echo $$ >/sys/fs/cgroup/memory/../../cgroup.procs",
+		} {
+			if code, out := b.try(n, script+" 2>/dev/null"); code == 0 {
+				t.Errorf("%s is allowed: %s", script, out)
+			}
+		}
+		after, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+		if err != nil || string(after) != string(before) {
+			t.Errorf("core_pattern of the host is now %q (%v)", after, err)
+		}
+	})
+	t.Run("Sockets", func(t *testing.T) {
+		if runtime.GOARCH != "amd64" {
+			t.Skip("the system call's number is amd64's")
+		}
+		// Also with a bit that the kernel ignores and a careless filter does not.
+		out := b.sh(n, `perl -e 'for $f (0..45) { for $h (0, 1<<32) { my $r = syscall(41, $h|$f, 2, 0); print "$f $h ", $r >= 0 ? "ok" : $!+0, "\n" } }'`)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if len(lines) != 92 {
+			t.Fatalf("the probe did not run: %s", out)
+		}
+		for _, l := range lines {
+			var fam int
+			var high, res string
+			if _, err := fmt.Sscan(l, &fam, &high, &res); err != nil {
+				t.Fatal(err)
+			}
+			allowed := fam == unix.AF_UNIX || fam == unix.AF_INET || fam == unix.AF_INET6 || fam == unix.AF_NETLINK || fam == unix.AF_PACKET
+			switch {
+			case res == "ok" && (!allowed || high != "0"):
+				t.Errorf("a socket of family %d (+%s) is allowed", fam, high)
+			case res == "97" && allowed && high == "0":
+				t.Errorf("a socket of family %d is refused", fam)
+			}
+		}
+	})
+	t.Run("Notify", func(t *testing.T) {
+		if code, _ := b.try(n, "touch /run/host/x 2>/dev/null || mkdir /run/host/d 2>/dev/null || rm /run/host/notify 2>/dev/null || mount -o remount,rw /run/host 2>/dev/null"); code == 0 {
+			t.Error("the node changes a directory of the host")
+		}
+	})
+}
