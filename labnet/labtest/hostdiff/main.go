@@ -1,0 +1,91 @@
+// Command hostdiff compares a host before and after a lab: namespaces, mounts,
+// links, cgroups of every hierarchy, loop devices, sysctls, processes and
+// sockets. It is a program of its own, so that what situlab says of itself is
+// not what is believed.
+//
+//	hostdiff take FILE       writes the present state
+//	hostdiff compare FILE    prints what differs now; exit code 1 if anything does
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/situlab/situlab/labnet/host"
+)
+
+// settle is how long the kernel may take to free a dead namespace or cgroup.
+const settle = 20 * time.Second
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: hostdiff take|compare FILE")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "hostdiff:", err)
+		os.Exit(1)
+	}
+}
+
+func run(verb, file string) error {
+	switch verb {
+	case "take":
+		s, err := host.TakeSnapshot()
+		if err != nil {
+			return err
+		}
+		b, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(file, b, 0o600)
+	case "compare":
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		before := host.Snapshot{}
+		if err := json.Unmarshal(b, &before); err != nil {
+			return err
+		}
+		return compare(before)
+	}
+	return fmt.Errorf("unknown verb %q", verb)
+}
+
+func compare(before host.Snapshot) error {
+	deadline := time.Now().Add(settle)
+	for {
+		after, err := host.TakeSnapshot()
+		if err != nil {
+			return err
+		}
+		diff := before.Diff(after, foreign)
+		if len(diff) == 0 {
+			fmt.Println("hostdiff: the host is as it was before")
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d differences:\n%s", len(diff), strings.Join(diff, "\n"))
+		}
+		time.Sleep(500 * time.Millisecond) // the kernel frees in the background and tells nobody
+	}
+}
+
+// foreign are differences that a lab cannot make: the processes of whoever runs
+// this, and what they hold. A process of ours names situlab or runc.
+func foreign(kind, object string) bool {
+	if kind != "process" {
+		return false
+	}
+	for _, ours := range []string{"situlab", "runc", "systemd", "/sbin/init"} {
+		if strings.Contains(object, ours) && !strings.Contains(object, "hostdiff") {
+			return false
+		}
+	}
+	return true
+}
