@@ -193,6 +193,9 @@ func (s *Store) commit(img *Image) error {
 	img.ID = img.digest()
 	if old, err := s.load(img.ID); err == nil {
 		img.Created = old.Created
+		if old.Origin == "build" {
+			img.Origin = old.Origin // importing what was built here changes nothing
+		}
 	}
 	if err := writeJSON(s.imageFile(img.ID), img); err != nil {
 		return err

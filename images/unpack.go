@@ -73,7 +73,11 @@ func (u *unpacker) finish() error {
 	return nil
 }
 
+// close releases the descriptors; twice, and on nil, is no error.
 func (u *unpacker) close() {
+	if u == nil {
+		return
+	}
 	if u.lastFd >= 0 {
 		unix.Close(u.lastFd)
 		u.lastFd = -1

@@ -1,0 +1,7 @@
+package images
+
+import (
+	"testing/fstest"
+)
+
+var smallRecipe = fstest.MapFS{}
