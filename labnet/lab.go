@@ -268,6 +268,13 @@ func (l *Lab) create(ctx context.Context, m *machine, prepare func(string, node.
 		if err != nil {
 			return fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
+		// A carrier line is as fast as its contract says, in each direction: each
+		// end limits what it receives.
+		if seg := l.segment(i.Segment); seg != nil && seg.RateBits > 0 {
+			if err := l.sw.Impair(ctx, m.site.Name, i.Name, cable.Impairment{RateBits: seg.RateBits}, cable.ToNode); err != nil {
+				return fmt.Errorf("node %s: %w", m.site.Name, err)
+			}
+		}
 	}
 	m.state = Starting
 	l.tell(Event{Step: Created, Node: m.site.Name, PID: n.PID()})
