@@ -139,6 +139,11 @@ func (u *unpacker) entry(name string, h *tar.Header, content io.Reader) error {
 	if h.Uid < 0 || h.Uid > maxID || h.Gid < 0 || h.Gid > maxID {
 		return u.bad("entry %q belongs to %d:%d; a node has the ids 0 to %d", name, h.Uid, h.Gid, maxID)
 	}
+	for k := range h.PAXRecords {
+		if strings.HasPrefix(k, "GNU.sparse.") {
+			return u.bad("entry %q is stored sparse, where a few bytes can stand for gigabytes; pack without --sparse", name)
+		}
+	}
 	if !u.layer && strings.HasPrefix(name, "dev/") {
 		return nil
 	}

@@ -34,6 +34,7 @@ func TestStrictArchives(t *testing.T) {
 		"hard link via link":  {{name: "s", typ: tar.TypeSymlink, link: "/etc"}, {name: "h", typ: tar.TypeLink, link: "s/passwd"}},
 		"device":              {{name: "var/disk", typ: tar.TypeBlock}},
 		"large id":            {{name: "f", body: "x", uid: 65536}},
+		"socket or unknown":   {{name: "u", typ: 'Z'}},
 		"run is a link":       {{name: "run", typ: tar.TypeSymlink, link: "/tmp"}},
 	} {
 		t.Run(name, func(t *testing.T) {
