@@ -147,8 +147,10 @@ func (s *Switch) add(ctx context.Context, r record) error {
 		if err = s.impair(&r); err == nil {
 			return nil
 		}
-		err = errors.Join(err, s.del(context.WithoutCancel(ctx), r))
 	}
+	// Also a failed ADD may have left its port (its cached result is written
+	// last).
+	err = errors.Join(err, s.del(context.WithoutCancel(ctx), r))
 	err = fmt.Errorf("attach %s of %s to %s: %w", r.Interface, r.Node, r.Segment, err)
 	if known {
 		// The port is gone, what it should be stays known: a node that reboots
@@ -200,6 +202,44 @@ func (s *Switch) DetachNode(ctx context.Context, node string) error {
 		}
 	}
 	return nil
+}
+
+// Unplug removes the cables of nodes that are about to be created anew, at the
+// price of one, and remembers what they were: [Switch.Reattach] makes them
+// again. Without it each reattachment first deletes the old cable, which costs
+// 20 ms.
+func (s *Switch) Unplug(ctx context.Context, nodes ...string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	off := map[key]bool{}
+	for _, n := range nodes {
+		for _, k := range s.keysOf(n) {
+			off[k] = true
+			if err := s.unimpair(k); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := s.sw.DeletePorts(func(m plugin.Mark) bool {
+		return m.Network == s.list.Name && off[key{m.Container, m.IfName}]
+	}); err != nil {
+		return fmt.Errorf("unplug %d nodes: %w", len(nodes), err)
+	}
+	return nil
+}
+
+// unimpair removes the kernel's part of a cable's impairments.
+func (s *Switch) unimpair(k key) error {
+	defer s.keys.lock(k)()
+	r, err := s.get(k)
+	if errors.Is(err, ErrNoPort) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.heal(&r)
 }
 
 // keysOf lists the cables of a node by interface.
@@ -257,10 +297,7 @@ func (s *Switch) GC(ctx context.Context, valid []Attachment) error {
 	}
 	s.mu.Unlock()
 	for _, r := range strays {
-		if err := func() error {
-			defer s.keys.lock(r.key())()
-			return s.heal(&r)
-		}(); err != nil {
+		if err := s.unimpair(r.key()); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ var labs atomic.Int32
 func newSwitch(t testing.TB, segments ...string) *Switch {
 	t.Helper()
 	needRoot(t)
-	cfg := Config{Lab: fmt.Sprintf("cabletest%d-%d", os.Getpid(), labs.Add(1)), StateDir: t.TempDir()}
+	cfg := Config{Lab: fmt.Sprintf("cabletest%d-%d", os.Getpid(), labs.Add(1)), StateDir: tempDir(t)}
 	s, err := NewSwitch(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +40,23 @@ func newSwitch(t testing.TB, segments ...string) *Switch {
 	return s
 }
 
+// tempDir is a folder whose pins TestMain looks for at the end. It lies on the
+// tmpfs that real labs use.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/run", "cabletest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins.Store(dir, true)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,7 +68,7 @@ func needRoot(t testing.TB) {
 func newNode(t testing.TB) string {
 	t.Helper()
 	needRoot(t)
-	path := filepath.Join(t.TempDir(), "node")
+	path := filepath.Join(tempDir(t), "node")
 	if err := netns.Create(context.Background(), path); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/cable/plugin"
 )
 
 // reaches sends a datagram from one namespace to an address of another until
@@ -116,6 +118,17 @@ func TestLinkDownIsNoCarrier(t *testing.T) {
 	}
 }
 
+func TestCableCarriesSoon(t *testing.T) {
+	s := newSwitch(t, "lan")
+	a := attach(t, s, "pc1", "lan", "10.0.0.1/24")
+	t0 := time.Now()
+	b := attach(t, s, "pc2", "lan", "10.0.0.2/24")
+	if !reaches(t, a, b, "10.0.0.2", 5*time.Second) {
+		t.Fatal("no path")
+	}
+	t.Logf("%v from attachment to the first frame", time.Since(t0))
+}
+
 func TestMoveChangesBroadcastDomain(t *testing.T) {
 	s := newSwitch(t, "lan", "dmz")
 	ctx := context.Background()
@@ -172,6 +185,78 @@ func TestReattachAfterReboot(t *testing.T) {
 	}
 	if ports[0].Segment != "dmz" || ports[0].Up {
 		t.Errorf("the reboot changed the port: %+v", ports[0])
+	}
+}
+
+func TestUnplugAndReattachMany(t *testing.T) {
+	s := newSwitch(t, "lan")
+	ctx := context.Background()
+	const n = 12
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("pc%d", i))
+		attach(t, s, names[i], "lan", "")
+	}
+	if err := s.Impair(ctx, "pc0", "eth0", Impairment{Delay: time.Millisecond}, Both); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unplug(ctx, names[:n-1]...); err != nil {
+		t.Fatal(err)
+	}
+	links, err := s.links()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range links {
+		if l.Type() != "bridge" && name != "lo" && name != plugin.PortName(names[n-1], "eth0") {
+			t.Errorf("%s %s is still plugged", l.Type(), name)
+		}
+	}
+	for _, name := range names[:n-1] {
+		if err := s.ReattachNode(ctx, name, newNode(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		if err := s.Check(ctx, name, "eth0"); err != nil {
+			t.Error(err)
+		}
+	}
+	ports, err := s.Ports(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ports) != n || ports[0].ToNode.Delay != time.Millisecond || !ports[0].Present {
+		t.Errorf("after the reboot: %+v", ports)
+	}
+}
+
+func TestFailedAttachLeavesNothing(t *testing.T) {
+	s := newSwitch(t, "lan")
+	ctx := context.Background()
+	// libcni cannot write its result where a file stands.
+	if err := os.WriteFile(s.dir+"/"+cniName, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ns := newNode(t)
+	if err := s.Attach(ctx, Attachment{Node: "pc1", Interface: "eth0", Segment: "lan", NetNS: ns}); err == nil {
+		t.Fatal("attached without a cached result")
+	}
+	links, err := s.links()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if links[plugin.PortName("pc1", "eth0")] != nil {
+		t.Error("the port was left")
+	}
+	if ports, err := s.Ports(ctx); err != nil || len(ports) != 0 {
+		t.Errorf("the record was left: %+v, %v", ports, err)
+	}
+	if err := os.Remove(s.dir + "/" + cniName); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Attach(ctx, Attachment{Node: "pc1", Interface: "eth0", Segment: "lan", NetNS: ns}); err != nil {
+		t.Errorf("the second try: %v", err)
 	}
 }
 
