@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,27 +53,25 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Same reports whether two open namespaces are one.
-func Same(a, b *os.File) (bool, error) {
-	var sa, sb unix.Stat_t
-	if err := unix.Fstat(int(a.Fd()), &sa); err != nil {
-		return false, fmt.Errorf("stat %s: %w", a.Name(), err)
-	}
-	if err := unix.Fstat(int(b.Fd()), &sb); err != nil {
-		return false, fmt.Errorf("stat %s: %w", b.Name(), err)
-	}
-	return sa.Dev == sb.Dev && sa.Ino == sb.Ino, nil
-}
+// own is the process's own namespace: that of the main thread, which this
+// package never moves.
+var own = sync.OnceValues(func() (unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/self/ns/net", &st)
+	return st, err
+})
 
 // IsOwn reports whether an open namespace is the process's own.
 func IsOwn(f *os.File) (bool, error) {
-	// The main thread's, which this package never moves.
-	own, err := Open("/proc/self/ns/net")
+	home, err := own()
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("own network namespace: %w", err)
 	}
-	defer own.Close()
-	return Same(f, own)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	return st.Dev == home.Dev && st.Ino == home.Ino, nil
 }
 
 // onThread runs f on a thread of its own, never on the main one: /proc/self is
