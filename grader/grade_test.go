@@ -54,7 +54,7 @@ var expected = map[string]struct {
 		"3.3-ii": "acquis author_answered"}, "jury", 0, ""},
 	"twin-do-nothing": {want{"3.1-i": "non_acquis no_diagnosis", "3.2a": "jury no_test_no_change",
 		"3.3-ii": "jury author_not_answered"}, "jury", 1, ""},
-	"twin-repairs": {want{"3.1-i": "jury false_alarm_but_changed", "3.2a": "jury changed_without_fault"}, "jury", 0, "changes_outside_element"},
+	"twin-repairs":       {want{"3.1-i": "jury false_alarm_but_changed", "3.2a": "jury changed_without_fault"}, "jury", 0, "changes_outside_element"},
 	"twin-names-a-fault": {want{"3.1-i": "non_acquis false_alarm_missed", "3.2a": "acquis tested_without_change"}, "jury", 1, ""},
 }
 

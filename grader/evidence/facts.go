@@ -112,9 +112,7 @@ type SolutionStep struct {
 	Why     Text   `json:"why"`
 }
 
-// MapData is the network picture as data. Coordinates are abstract: columns
-// and rows of a grid, fractions allowed; if all are zero the report lays the
-// map out itself by site.
+// MapData is the network picture as data; the report lays it out.
 type MapData struct {
 	Nodes    []MapNode    `json:"nodes,omitempty"`
 	Segments []MapSegment `json:"segments,omitempty"`
@@ -123,16 +121,15 @@ type MapData struct {
 
 // MapNode is a node. Kind is router, firewall, server, workstation, operator.
 type MapNode struct {
-	ID      string  `json:"id"`
-	Kind    string  `json:"kind"`
-	Site    string  `json:"site,omitempty"`
-	Label   string  `json:"label,omitempty"`
-	Address string  `json:"address,omitempty"`
-	X       float64 `json:"x,omitempty"`
-	Y       float64 `json:"y,omitempty"`
+	ID      string `json:"id"`
+	Kind    string `json:"kind"`
+	Site    string `json:"site,omitempty"`
+	Label   string `json:"label,omitempty"`
+	Address string `json:"address,omitempty"`
 }
 
-// MapSegment is an L2 network.
+// MapSegment is an L2 network. X and Y, abstract, order the segments of a site
+// and the sites (by the mean X of their segments).
 type MapSegment struct {
 	ID    string  `json:"id"`
 	Label string  `json:"label,omitempty"`

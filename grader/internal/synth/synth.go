@@ -173,6 +173,7 @@ func New(facts evidence.Facts, factor float64) *Session {
 	s.Add("controller", "", "controller", &evidence.FaultAdmitted{Fault: "f1", HitGroups: facts.HitGroups, HitProbes: facts.HitProbes})
 	s.Add("desk", "", "user:p.lemoine", &evidence.Ticket{ID: "T1", Author: "p.lemoine", Title: "Plus rien à Tilly", Text: "Depuis ce matin à Tilly plus de Vulcain ni de plans ni d’Internet."})
 	s.Add("controller", "adm1", "candidate", &evidence.SessionEnter{Terminal: "t1"})
+	s.Add("watch.term", "adm1", "candidate", &evidence.TermOpen{Terminal: "t1", Kind: evidence.TermShell, Cols: 80, Rows: 24})
 	s.phase = evidence.PhaseSession
 	s.next = s.now
 	return s

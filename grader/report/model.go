@@ -1,0 +1,280 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/check"
+	"github.com/situlab/situlab/grader/criteria"
+	"github.com/situlab/situlab/grader/evidence"
+)
+
+// Page is everything the template shows.
+type Page struct {
+	Lang       string
+	Title      evidence.Text
+	Facts      []Pair
+	Valid      bool
+	Verdict    *grader.Verdict
+	Capacities []CapacityView
+	Flags      []FlagView
+	Timeline   Timeline
+	Map        *NetMap
+	Commands   []CommandLine
+	Hidden     int
+	Terminals  []Terminal
+	Writings   []Writing
+	Records    []RecordLine
+	Solution   *SolutionView
+}
+
+// Pair is a labelled value of the head of the page.
+type Pair struct {
+	Label evidence.Text
+	Value evidence.Text
+	Mono  bool
+}
+
+// CapacityView is a capacity with its words.
+type CapacityView struct {
+	ID       string
+	Label    evidence.Text
+	Ref      string
+	Outcome  check.Outcome
+	Criteria []CriterionView
+}
+
+// CriterionView is a criterion with its words. Skipped are the points that
+// the situation does not call for.
+type CriterionView struct {
+	ID      string
+	Label   evidence.Text
+	Ref     string
+	Outcome check.Outcome
+	Points  []PointView
+	Skipped []PointView
+}
+
+// PointView is a point with its words.
+type PointView struct {
+	ID       string
+	Label    evidence.Text
+	Outcome  check.Outcome
+	Reason   check.Reason
+	Sentence evidence.Text
+	Measured []Pair
+	Evidence []Proof
+	Question *evidence.Text
+}
+
+// FlagView is a flag with its words.
+type FlagView struct {
+	Code     check.Reason
+	Blocking bool
+	Sentence evidence.Text
+	Evidence []Proof
+	Question *evidence.Text
+}
+
+// Proof is a link to a record.
+type Proof struct {
+	Seq   uint64
+	Since string
+}
+
+// CommandLine is a line of the candidate's work.
+type CommandLine struct {
+	check.Command
+	Since  string
+	IsTest bool
+	IsDisc bool
+	IsChg  bool
+	Failed bool
+}
+
+// SolutionView compares the reference with the candidate.
+type SolutionView struct {
+	evidence.Solution
+	Own []CommandLine
+}
+
+// maxLines bounds the command table.
+const maxLines = 1500
+
+func build(in Input, v *check.View) *Page {
+	c := newClock(v)
+	p := &Page{Lang: "fr", Title: v.Facts.Title, Verdict: in.Verdict, Valid: in.Verdict.Environment == grader.EnvironmentValid}
+	if in.Lang == "en" {
+		p.Lang = "en"
+	}
+	index := map[uint64]*evidence.Record{}
+	for _, r := range in.Bundle.Records {
+		index[r.Seq] = r
+	}
+	cited := map[uint64]bool{}
+	proofs := func(ev []uint64) []Proof {
+		out := make([]Proof, 0, len(ev))
+		for _, n := range ev {
+			if r := index[n]; r != nil {
+				cited[n] = true
+				out = append(out, Proof{n, c.since(r.BootNS)})
+			}
+		}
+		return out
+	}
+	p.Facts = head(in, v, index)
+	p.Capacities = capacities(in.Verdict, proofs)
+	for _, f := range in.Verdict.Flags {
+		p.Flags = append(p.Flags, FlagView{f.Code, f.Blocking, f.Sentence, proofs(f.Evidence), f.Question})
+	}
+	p.Writings = buildWritings(v, c)
+	p.Timeline = buildTimeline(v, c, p.Writings)
+	if m, ok := buildMap(v); ok {
+		p.Map = &m
+	}
+	p.Commands, p.Hidden = commandLines(v, c)
+	p.Terminals = buildTerminals(in.Bundle, v)
+	for _, ch := range v.Changes {
+		cited[ch.Seq] = true
+	}
+	shown := map[uint64]bool{}
+	for _, l := range p.Commands {
+		shown[l.Seq] = true
+	}
+	for _, w := range p.Writings {
+		shown[w.Seq] = true
+	}
+	for n := range cited {
+		if !shown[n] && index[n] != nil {
+			p.Records = append(p.Records, describe(index[n], c))
+		}
+	}
+	sort.Slice(p.Records, func(i, j int) bool { return p.Records[i].Seq < p.Records[j].Seq })
+	if in.Solution {
+		s := SolutionView{Solution: v.Facts.Solution}
+		for _, l := range p.Commands {
+			if l.IsTest || l.IsChg {
+				s.Own = append(s.Own, l)
+			}
+		}
+		p.Solution = &s
+	}
+	return p
+}
+
+func same(s string) evidence.Text { return tx(s, s) }
+
+// head is the block of facts under the title.
+func head(in Input, v *check.View, index map[uint64]*evidence.Record) []Pair {
+	vd := in.Verdict
+	mode := ui("mode_training")
+	if v.Start.Mode == "exam" {
+		mode = ui("mode_exam")
+	}
+	if v.Factor != 1 {
+		n := strconv.FormatFloat(v.Factor, 'f', -1, 64)
+		mode = tx(mode.FR+", durées × "+strings.Replace(n, ".", ",", 1), mode.EN+", durations × "+n)
+	}
+	out := []Pair{{ui("candidate"), same(vd.Candidate), false}, {ui("session"), same(vd.Session), true}}
+	if r := index[v.EnterSeq]; r != nil {
+		out = append(out, Pair{ui("date"), date(r.Wall.In(v.Start.Deadline.Location())), false})
+	}
+	length := lasting(v.Active(v.Enter, v.Finish))
+	if len(v.Pauses()) > 0 {
+		n := ui("duration_note")
+		out = append(out, Pair{ui("duration"), tx(length+" ("+n.FR+")", length+" ("+n.EN+")"), false})
+	} else {
+		out = append(out, Pair{ui("duration"), same(length), false})
+	}
+	if r := index[v.FinishSeq]; r != nil {
+		f, _ := evidence.As[evidence.SessionFinish](r)
+		if t, ok := texts["end_"+f.Reason]; ok {
+			out = append(out, Pair{ui("ended"), t, false})
+		}
+	}
+	env := ui("env_valid")
+	if vd.Environment != grader.EnvironmentValid {
+		env = ui("env_invalid")
+	}
+	return append(out, Pair{ui("mode"), mode, false}, Pair{ui("environment"), env, false},
+		Pair{ui("draw"), same(fmt.Sprintf("%s, n° %d", vd.Scenario, vd.Seed)), false},
+		Pair{ui("tool"), same(vd.Tool), false}, Pair{ui("seal"), same(vd.JournalHead), true})
+}
+
+var months = []string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}
+
+func date(t time.Time) evidence.Text {
+	zone := t.Format("-07:00")
+	if zone == "+00:00" {
+		zone = "UTC"
+	}
+	return tx(fmt.Sprintf("%d %s %d, %s (%s)", t.Day(), months[t.Month()-1], t.Year(), t.Format("15:04"), zone),
+		t.Format("2 January 2006, 15:04")+" ("+zone+")")
+}
+
+// lasting prints a length of time, rounded to the minute above ten minutes.
+func lasting(s float64) string {
+	n := int(math.Round(s))
+	switch {
+	case n >= 3600:
+		return fmt.Sprintf("%d h %02d min", n/3600, n/60%60)
+	case n >= 600:
+		return fmt.Sprintf("%d min", (n+30)/60)
+	case n >= 60:
+		return fmt.Sprintf("%d min %02d s", n/60, n%60)
+	}
+	return fmt.Sprintf("%d s", n)
+}
+
+func capacities(vd *grader.Verdict, proofs func([]uint64) []Proof) []CapacityView {
+	var out []CapacityView
+	labels := map[string]criteria.Capacity{}
+	for _, c := range criteria.Capacities() {
+		labels[c.ID] = c
+	}
+	for _, c := range vd.Capacities {
+		lc := labels[c.ID]
+		view := CapacityView{ID: c.ID, Label: lc.Label, Ref: lc.Ref, Outcome: c.Outcome}
+		for _, cr := range c.Criteria {
+			cv := CriterionView{ID: cr.ID, Outcome: cr.Outcome}
+			for _, l := range lc.Criteria {
+				if l.ID == cr.ID {
+					cv.Label, cv.Ref = l.Label, l.Ref
+				}
+			}
+			for _, p := range cr.Points {
+				lp, _ := criteria.PointByID(p.ID)
+				pv := PointView{ID: p.ID, Label: lp.Label, Outcome: p.Outcome, Reason: p.Reason, Sentence: p.Sentence,
+					Measured: measurements(p.Measured), Evidence: proofs(p.Evidence), Question: p.Question}
+				if p.Outcome == check.NotConcerned && p.Reason == check.NotDeclared {
+					cv.Skipped = append(cv.Skipped, pv)
+				} else {
+					cv.Points = append(cv.Points, pv)
+				}
+			}
+			view.Criteria = append(view.Criteria, cv)
+		}
+		out = append(out, view)
+	}
+	return out
+}
+
+func commandLines(v *check.View, c clock) (lines []CommandLine, hidden int) {
+	for _, cmd := range v.Commands {
+		if cmd.Nested {
+			continue
+		}
+		if len(lines) >= maxLines {
+			hidden++
+			continue
+		}
+		lines = append(lines, CommandLine{Command: cmd, Since: c.since(cmd.BootNS), IsTest: cmd.Test != "",
+			IsDisc: cmd.Discriminating, IsChg: cmd.Change != "", Failed: cmd.Code > 0})
+	}
+	return lines, hidden
+}
