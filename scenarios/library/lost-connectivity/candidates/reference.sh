@@ -105,7 +105,7 @@ missing() {
 }
 
 # diagnose fills element, cause and cut.
-diagnose() {
+defined diagnose || diagnose() {
   local r n server
   situ ticket show </dev/null
   ping -c 2 -W 2 "$(cat "$work/peer.$main")"
@@ -143,7 +143,7 @@ diagnose() {
   return 0
 }
 
-# lowest common sense check on the healthy twin: users' addresses answer.
+# posts: the addresses leased to workstations.
 posts() {
   on dhcp1 cat /var/lib/kea/kea-leases4.csv | awk -F, '$1 ~ /^[0-9]/{print $1}' | sort -u
 }
@@ -193,7 +193,8 @@ seal_diagnosis() {
 
 safeguard() { on "$element" cp -p /etc/frr/frr.conf /root/frr.conf.avant; }
 
-configure() { # configure LINE...: one vtysh call in configuration mode
+# configure LINE...: one vtysh call in configuration mode.
+defined configure || configure() {
   local l args=()
   for l in "$@"; do args+=(-c "$l"); done
   on "$element" vtysh -c 'configure terminal' "${args[@]}" -c end
@@ -210,21 +211,10 @@ right_key() {
     fi
   done
 }
-# wrong_network: the network statement of the configuration that is no line of
-# the other areas' business: the one to take away.
-wrong_network() {
-  local net right
-  right=$(cat "$work/net.$element")
-  while read -r _ net _ a; do
-    if [ "$net" = "$right" ] || ! adjacent_network "$net"; then
-      echo "network $net area $a"
-      return
-    fi
-  done < <(grep -E '^ network ' "$work/conf.$element")
-}
-# adjacent_network NET: a network of the plan where OSPF is expected besides the
-# carrier's line: one that is no point-to-point line of a backup.
-adjacent_network() { case $1 in */30) return 1 ;; *) return 0 ;; esac; }
+# wrong_network: the network statement to take away. The plan has OSPF on one
+# point-to-point line (/30) per router, the carrier's; it is in the wrong area,
+# or another line's network stands in its place.
+wrong_network() { grep -E '^ network [0-9.]+/30 ' "$work/conf.$element" | head -n 1 | sed 's/^ //'; }
 deny_line() { grep -E '^ip prefix-list .* deny ' "$work/conf.$element" | grep -F "$(echo "$cut" | head -n 1)" | head -n 1; }
 
 defined repair || repair() {
