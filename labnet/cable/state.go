@@ -182,8 +182,13 @@ func (s NetState) Lines() []string {
 	for _, r := range s.Rules {
 		add("rule %s", r)
 	}
-	for i, t := range s.NFT.Text {
-		add("nft %04d %s", i, t) // the order of rules matters
+	for _, t := range s.NFT.Text {
+		add("nft %s", t)
+	}
+	if len(s.NFT.Text) > 0 {
+		// The order of rules matters, and these lines are sorted.
+		sum := sha256.Sum256([]byte(strings.Join(s.NFT.Text, "\n")))
+		add("nft ruleset %x", sum[:6])
 	}
 	if s.NFT.Error != "" {
 		add("nft unreadable: %s", s.NFT.Error)
@@ -241,16 +246,14 @@ type Change struct {
 // IsZero reports that nothing differs.
 func (c Change) IsZero() bool { return len(c.Gone) == 0 && len(c.New) == 0 }
 
-// Diff compares two states. A rule that was inserted into a ruleset moves those
-// behind it: order counts there, and the numbers would make all of them differ,
-// so lines of nftables are compared without them.
+// Diff compares two states line by line.
 func Diff(before, after NetState) Change {
 	count := map[string]int{}
 	for _, l := range before.Lines() {
-		count[unnumbered(l)]--
+		count[l]--
 	}
 	for _, l := range after.Lines() {
-		count[unnumbered(l)]++
+		count[l]++
 	}
 	var c Change
 	for l, n := range count {
@@ -263,15 +266,5 @@ func Diff(before, after NetState) Change {
 	}
 	sort.Strings(c.Gone)
 	sort.Strings(c.New)
-	if c.IsZero() && before.Digest() != after.Digest() {
-		c.New = []string{"nft rules in another order"}
-	}
 	return c
-}
-
-func unnumbered(l string) string {
-	if rest, ok := strings.CutPrefix(l, "nft "); ok && len(rest) > 5 && rest[4] == ' ' {
-		return "nft " + rest[5:]
-	}
-	return l
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 // ruleExprs writes a rule's expressions as text. A rule loads something into a
@@ -193,7 +194,12 @@ func value(name string, b []byte) string {
 		}
 	case "ip protocol", "l4proto", "inet_proto", "icmp type", "nfproto":
 		if len(b) >= 1 {
-			if n := protocols[b[0]]; n != "" && name != "icmp type" && name != "nfproto" {
+			switch n := protocols[b[0]]; {
+			case name == "nfproto" && b[0] == unix.NFPROTO_IPV4:
+				return "ipv4"
+			case name == "nfproto" && b[0] == unix.NFPROTO_IPV6:
+				return "ipv6"
+			case n != "" && name != "icmp type" && name != "nfproto":
 				return n
 			}
 			return fmt.Sprint(b[0])

@@ -128,6 +128,7 @@ func TestStateSeesEachChange(t *testing.T) {
 		{"nft add rule inet filter inner ip daddr 10.1.1.1 drop", "", "ip daddr 10.1.1.1 drop"},
 		{"nft insert rule inet filter input tcp dport 25 drop", "", "dport 25 drop"},
 		{"nft add element inet filter trusted { 203.0.113.9 }", "", "203.0.113.9"},
+		{"nft insert rule inet filter inner ip daddr 10.9.8.7 accept", "", "ip daddr 10.9.8.7 accept"},
 		{"nft flush ruleset", "masquerade", ""},
 		{"ip link set eth0 down", "up true", "up false"},
 	} {
