@@ -13,7 +13,7 @@ func Text(markdown string, width int) string {
 		width = 80
 	}
 	var b strings.Builder
-	blocks := parse(markdown)
+	blocks := parse(strings.ReplaceAll(markdown, held, " "))
 	for i, k := range blocks {
 		if i > 0 && !(k.kind == blocks[i-1].kind && (k.kind == bullet || k.kind == numberedItem)) {
 			b.WriteByte('\n')
@@ -39,7 +39,7 @@ func Text(markdown string, width int) string {
 			hang(&b, "", k.text, width)
 		}
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), held, " ")
 }
 
 func underline(b *strings.Builder, k block, width int) {
@@ -65,10 +65,21 @@ func hang(b *strings.Builder, mark, text string, width int) {
 	}
 }
 
-// unmark removes the marks of strong, emphasis and code.
+// held stands for a space at which a line must not break while lines are made:
+// a command is read, and copied, in one piece. It is a space again in the end.
+const held = "\x1f"
+
+// unmark removes the marks of strong, emphasis and code. Code of several words
+// keeps its own, so that one sees where a command begins and ends.
 func unmark(s string) string {
 	var b strings.Builder
 	for _, p := range inline(s) {
+		if p.style == verbatim && strings.Contains(p.text, " ") {
+			p.text = "`" + p.text + "`"
+			if utf8.RuneCountInString(p.text) <= 40 {
+				p.text = strings.ReplaceAll(p.text, " ", held)
+			}
+		}
 		b.WriteString(p.text)
 	}
 	return b.String()
@@ -124,6 +135,15 @@ func fit(natural, least []int, room int) []int {
 	left := room
 	for _, w := range widths {
 		left -= w
+	}
+	for ; left < 0; left++ { // not even the longest words fit: cut the longest
+		widest := 0
+		for i := range widths {
+			if widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		widths[widest] = max(1, widths[widest]-1)
 	}
 	for left > 0 {
 		grown := false

@@ -45,7 +45,7 @@ func (v *view) functions() template.FuncMap {
 		"backups": v.backups, "logbook": v.logbook, "contacts": v.contacts, "people": v.peopleTable, "groups": v.groups,
 		"outside": v.outside, "inside": v.inside, "plan": func() string { return "```\n" + v.net.text(v.Lang) + "```" },
 		"backupLine": v.backupLine, "day": func() string { return v.day(v.Start) }, "clock": func() string { return v.clock(v.Start) },
-		"admin": v.admin, "secretTitles": v.secretTitles, "nodeCount": v.nodeCount,
+		"admin": v.admin, "account": v.account, "secretTitles": v.secretTitles, "nodeCount": v.nodeCount,
 	}
 }
 
@@ -467,6 +467,17 @@ func (v *view) admin() string {
 		}
 	}
 	return "?"
+}
+
+// account is the login of the person who works on the administration
+// workstation; empty when the site names nobody.
+func (v *view) account() string {
+	for i := range v.Site.Nodes {
+		if n := &v.Site.Nodes[i]; n.Class == scenarios.Admin && v.people[n.User] != nil {
+			return v.people[n.User].Login
+		}
+	}
+	return ""
 }
 
 // secretTitles names what the vault holds, never a value.
