@@ -23,6 +23,8 @@ type ExecConfig struct {
 	RingBytes int
 	// Poll is how often the loss counters are read; 0 means 500 ms.
 	Poll time.Duration
+	// queue is the length of the channel of events (tests).
+	queue int
 }
 
 // ExecKind says what an ExecEvent tells.
@@ -51,8 +53,9 @@ type ExecEvent struct {
 	// of the same event).
 	BootNS, StartNS int64
 	Node            string
-	// PID and PPID are the controller's numbers; NodePID the node's own.
-	PID, NodePID, PPID int
+	// PID and PPID are the controller's numbers; NodePID and NodePPID the node's own
+	// (0: unknown, or outside the node).
+	PID, NodePID, PPID, NodePPID int
 	// Parents are the ancestors' pids, nearest first, at most eight; those above
 	// the node's PID 1 are processes of the host.
 	Parents []int
@@ -118,8 +121,9 @@ type pidKey struct {
 }
 
 type started struct {
-	id    uint64
-	start int64
+	id      uint64
+	start   int64
+	nodePID int
 }
 
 // NewExecs loads the two kernel programs and attaches them. Nodes are added
@@ -129,6 +133,9 @@ func NewExecs(ctx context.Context, c ExecConfig) (_ *Execs, err error) {
 	if c.RingBytes == 0 {
 		c.RingBytes = 8 << 20
 	}
+	if c.queue == 0 {
+		c.queue = 4096
+	}
 	if c.Poll == 0 {
 		c.Poll = 500 * time.Millisecond
 	}
@@ -137,7 +144,7 @@ func NewExecs(ctx context.Context, c ExecConfig) (_ *Execs, err error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	x := &Execs{events: make(chan ExecEvent, 4096), poll: c.Poll, cancel: cancel,
+	x := &Execs{events: make(chan ExecEvent, c.queue), poll: c.Poll, cancel: cancel,
 		byNS: map[uint32]*watched{}, byID: map[string]uint32{}, live: map[pidKey][]started{}}
 	defer func() {
 		if err != nil {

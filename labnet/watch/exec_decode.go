@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -51,6 +52,9 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 		}
 		e.Parents = append(e.Parents, int(p))
 	}
+	if e.NodePPID = x.nodePID(key.ns, e.PPID); e.NodePPID == 0 {
+		e.NodePPID = nodePIDOf(e.PPID)
+	}
 	e.NodeUID, e.NodeGID = w.ids.uid.inside(e.UID), w.ids.gid.inside(e.GID)
 	kept := min(int(u32(evArgKept)), len(b)-evHead)
 	e.ArgvBytes = int(u32(evArgLen))
@@ -61,9 +65,40 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 	if e.NodePID == 1 {
 		x.forget(key.ns)
 	}
-	x.live[key] = append(x.live[key], started{e.ID, e.BootNS})
+	x.live[key] = append(x.live[key], started{e.ID, e.BootNS, e.NodePID})
 	readProc(&e)
 	return []ExecEvent{e}
+}
+
+// nodePID is the node's number of a process that was seen to execute.
+func (x *Execs) nodePID(ns uint32, pid int) int {
+	if chain := x.live[pidKey{ns, uint32(pid)}]; len(chain) > 0 {
+		return chain[0].nodePID
+	}
+	return 0
+}
+
+// nodePIDOf reads a process's number in its node from /proc, which lists the
+// numbers from the reader's namespace inwards (NSpid, proc(5)).
+func nodePIDOf(pid int) int {
+	numbers := func(pid int) []string {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return nil
+		}
+		_, rest, _ := strings.Cut(string(b), "\nNSpid:")
+		line, _, _ := strings.Cut(rest, "\n")
+		return strings.Fields(line)
+	}
+	n := numbers(pid)
+	if len(n) < 2 {
+		return 0 // of the host, or gone
+	}
+	v, err := strconv.Atoi(n[1])
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // forget drops processes whose end was lost with their node.

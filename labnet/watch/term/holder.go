@@ -1,0 +1,378 @@
+package term
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Main is the holder's whole life: situlab's hidden command __terminal. Its one
+// argument is the Spec in JSON; descriptor 3 gets one line when the program
+// runs, "ready", or the reason why it does not. The result is the exit status.
+func Main(args []string) int {
+	ready := os.NewFile(3, "ready")
+	err := func() error {
+		if len(args) != 1 {
+			return errors.New("want one argument: the terminal's description")
+		}
+		var s Spec
+		if err := json.Unmarshal([]byte(args[0]), &s); err != nil {
+			return err
+		}
+		return hold(s, func() { fmt.Fprintln(ready, "ready"); ready.Close() })
+	}()
+	if err != nil {
+		fmt.Fprintln(ready, err)
+		fmt.Fprintln(os.Stderr, "situlab terminal:", err)
+		return 3
+	}
+	return 0
+}
+
+// holder is the state of the process that holds a terminal.
+type holder struct {
+	spec Spec
+	info Info
+	rec  *recorder
+	prog *program
+	srv  *server
+
+	mu     sync.Mutex // screen, keys, account
+	screen *screen
+	total  int64 // bytes shown
+	keys   keyCounter
+	acct   account
+	paused bool
+
+	input chan []byte
+	rate  bucket
+}
+
+// account gathers what is told once a second.
+type account struct {
+	offset  int64 // of the bytes below in the terminal's stream
+	bytes   int
+	sum     hash.Hash
+	keys    int
+	hidden  int
+	since   time.Time // first key of the second
+	pending []time.Time
+	enterAt time.Time // of the last Enter not explained
+}
+
+func hold(s Spec, ready func()) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	// A hangup or an interrupt of the controller's terminal is not ours.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGTSTP)
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	unix.Umask(0o077)
+	l, err := listen(s.file(".sock"))
+	if err != nil {
+		return err
+	}
+	defer os.Remove(s.file(".sock"))
+	defer l.Close()
+	rec, err := newRecorder(&s, map[string]string{"TERM": "xterm-256color"})
+	if err != nil {
+		return err
+	}
+	prog, err := startProgram(context.Background(), &s)
+	if err != nil {
+		_ = rec.close()
+		_ = os.Remove(s.file(".cast"))
+		_ = os.Remove(s.file(".events"))
+		return err
+	}
+	h := &holder{spec: s, rec: rec, prog: prog, screen: newScreen(int(s.Cols), int(s.Rows)), input: make(chan []byte, 16),
+		acct: account{sum: sha256.New()}, rate: newBucket(s.MaxBytes)}
+	h.info = Info{ID: s.ID, Kind: s.Kind, Node: s.Node, Session: prog.session, PID: prog.pid, Holder: os.Getpid(),
+		Cols: s.Cols, Rows: s.Rows, Socket: s.file(".sock"), Cast: s.file(".cast"), Events: s.file(".events"), BootNS: rec.start}
+	h.srv = newServer(h, l)
+	if err := h.rec.event(Event{Kind: EventOpen, Session: prog.session, PID: prog.pid, Cols: s.Cols, Rows: s.Rows}); err != nil {
+		return err
+	}
+	if err := writeInfo(&h.info, s.file(".json")); err != nil {
+		return err
+	}
+	go h.srv.accept()
+	go h.typeLoop()
+	stop := make(chan struct{})
+	ticked := make(chan struct{})
+	go h.tick(stop, ticked)
+	ready()
+
+	ended := make(chan int, 1)
+	go func() {
+		code, err := prog.wait()
+		if err != nil {
+			code = -1
+		}
+		ended <- code
+	}()
+	code := h.pump(ended)
+	close(stop)
+	<-ticked
+	return h.finish(code)
+}
+
+// pump moves output until the program has ended and what it left in the
+// terminal has been read.
+func (h *holder) pump(ended <-chan int) int {
+	chunks := make(chan []byte)
+	go func() {
+		defer close(chunks)
+		for {
+			b := make([]byte, 32<<10)
+			n, err := h.prog.master.Read(b)
+			if n > 0 {
+				h.rate.take(n)
+				chunks <- b[:n]
+			}
+			if err != nil && !errors.Is(err, syscall.EINTR) {
+				return // EIO: nobody has the other side any more
+			}
+		}
+	}()
+	code, over := 0, false
+	var quiet <-chan time.Time
+	for {
+		select {
+		case b, ok := <-chunks:
+			if !ok {
+				if !over {
+					code = <-ended
+				}
+				return code
+			}
+			h.show(b)
+			if over {
+				quiet = time.After(50 * time.Millisecond)
+			}
+		case code = <-ended:
+			// Programs left behind may keep the terminal open: read what is there,
+			// not what will come.
+			over = true
+			quiet = time.After(100 * time.Millisecond)
+			ended = nil
+		case <-quiet:
+			return code
+		}
+	}
+}
+
+// show records output, then lets the viewers have it.
+func (h *holder) show(b []byte) {
+	for err := h.rec.output(b, false); err != nil; err = h.rec.output(b, false) {
+		// Nothing is shown that is not recorded: the program waits.
+		h.srv.broadcast([]byte("\r\n\x1b[7m recording impossible: "+err.Error()+" \x1b[0m\r\n"), h.total)
+		time.Sleep(time.Second) // a full disk has no event to wait for
+	}
+	h.mu.Lock()
+	lines := h.screen.write(b)
+	fg := ""
+	if len(lines) > 0 {
+		fg = h.prog.foreground()
+		h.acct.enterAt = time.Time{}
+	}
+	h.acct.bytes += len(b)
+	h.acct.sum.Write(b)
+	h.acct.echo(len(b))
+	at := h.total
+	h.total += int64(len(b))
+	h.mu.Unlock()
+	for _, l := range lines {
+		_ = h.rec.event(Event{Kind: EventLine, Text: l.text, Typed: l.typed, Foreground: fg})
+	}
+	h.srv.broadcast(b, at)
+}
+
+// typeLoop types what viewers sent; it waits when the program does not read.
+func (h *holder) typeLoop() {
+	for b := range h.input {
+		h.mu.Lock()
+		if h.paused {
+			h.mu.Unlock()
+			continue
+		}
+		n := h.keys.count(b)
+		h.acct.typed(n)
+		switch {
+		case n.cancel:
+			h.screen.enters = 0
+		case n.enters > 0:
+			h.screen.enters += n.enters
+			h.acct.enterAt = time.Now()
+		case n.keys > 0 && !h.acct.enterAt.IsZero() && time.Since(h.acct.enterAt) > 3*time.Second:
+			h.screen.enters = 0 // that Enter gave no line
+		}
+		h.mu.Unlock()
+		if _, err := h.prog.master.Write(b); err != nil {
+			continue // the program is gone; pump notices
+		}
+	}
+}
+
+// uncutAfter is how long an Enter may stay without a line.
+const uncutAfter = 3 * time.Second
+
+// tick tells the account each second.
+func (h *holder) tick(stop <-chan struct{}, done chan<- struct{}) {
+	defer close(done)
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			h.tell(false)
+		case <-stop:
+			h.tell(true)
+			return
+		}
+	}
+}
+
+func (h *holder) tell(end bool) {
+	h.mu.Lock()
+	a := &h.acct
+	var out []Event
+	if a.bytes > 0 {
+		out = append(out, Event{Kind: EventOutput, Offset: a.offset, Bytes: a.bytes, SHA256: hex.EncodeToString(a.sum.Sum(nil))})
+		a.offset, a.bytes = a.offset+int64(a.bytes), 0
+		a.sum.Reset()
+	}
+	a.expire(end)
+	if a.keys > 0 && (end || len(a.pending) == 0) {
+		out = append(out, Event{Kind: EventKeys, Keys: a.keys, Hidden: a.hidden, Seconds: time.Since(a.since).Seconds()})
+		a.keys, a.hidden = 0, 0
+	}
+	if !a.enterAt.IsZero() && (end || time.Since(a.enterAt) > uncutAfter) {
+		out = append(out, Event{Kind: EventUncut, Foreground: h.prog.foreground(), Detail: h.screen.current()})
+		a.enterAt, h.screen.enters = time.Time{}, 0
+	}
+	h.mu.Unlock()
+	for _, e := range out {
+		_ = h.rec.event(e)
+	}
+	h.srv.refresh()
+}
+
+// typed counts keys; each waits to be echoed.
+func (a *account) typed(n typed) {
+	if n.keys == 0 {
+		return
+	}
+	now := time.Now()
+	if a.keys == 0 {
+		a.since = now
+	}
+	a.keys += n.keys
+	for range min(n.keys-n.enters, 4096) {
+		a.pending = append(a.pending, now)
+	}
+}
+
+// echo: so many bytes came back.
+func (a *account) echo(n int) {
+	a.pending = a.pending[min(n, len(a.pending)):]
+}
+
+// hiddenAfter is how long a key may wait for its echo (a slow line included).
+const hiddenAfter = 1500 * time.Millisecond
+
+func (a *account) expire(all bool) {
+	i := 0
+	for i < len(a.pending) && (all || time.Since(a.pending[i]) > hiddenAfter) {
+		i++
+	}
+	a.hidden += i
+	a.pending = a.pending[i:]
+	if len(a.pending) == 0 {
+		a.pending = nil
+	}
+}
+
+// finish hangs up on what is left, closes the account and says goodbye.
+func (h *holder) finish(code int) error {
+	h.prog.hangUp()
+	h.prog.master.Close()
+	now := time.Now()
+	h.info.Exit, h.info.Ended = code, &now
+	err := h.rec.event(Event{Kind: EventClose, Code: code})
+	if cerr := h.rec.close(); err == nil {
+		err = cerr
+	}
+	if werr := writeInfo(&h.info, h.spec.file(".json")); err == nil {
+		err = werr
+	}
+	h.srv.goodbye(code)
+	h.screen.close()
+	return err
+}
+
+// setSize is a viewer's wish: the last one decides.
+func (h *holder) setSize(cols, rows int) {
+	if cols < 1 || rows < 1 || cols > 1000 || rows > 1000 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if cols == h.screen.cols && rows == h.screen.rows {
+		return
+	}
+	if err := unix.IoctlSetWinsize(int(h.prog.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(cols)}); err != nil {
+		return
+	}
+	h.screen.resize(cols, rows)
+	_ = h.rec.resize(uint16(cols), uint16(rows))
+}
+
+func listen(path string) (*net.UnixListener, error) {
+	if len(path) > 100 { // sun_path holds 108
+		return nil, fmt.Errorf("the path of the terminal's socket is too long: %s", path)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
+	l.SetUnlinkOnClose(false)
+	return l, nil
+}
+
+// obey carries out an order of the controller.
+func (h *holder) obey(o control) error {
+	switch o.Op {
+	case "close":
+		h.prog.hangUp()
+		return nil
+	case "kill":
+		return h.prog.signal(syscall.SIGKILL)
+	case "pause", "resume":
+		h.mu.Lock()
+		h.paused = o.Op == "pause"
+		h.mu.Unlock()
+		return h.rec.event(Event{Kind: o.Op})
+	case "notify":
+		if err := h.rec.event(Event{Kind: EventNotice, Text: o.Text}); err != nil {
+			return err
+		}
+		h.show([]byte(o.Text))
+		return nil
+	}
+	return fmt.Errorf("unknown order %q", o.Op)
+}
