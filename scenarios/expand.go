@@ -12,26 +12,25 @@ import (
 )
 
 // memo holds what is dear to compute and the same for all nodes of one
-// expanded site (password hashes, keys).
-type memo struct {
-	mu sync.Mutex
-	m  map[string]any
+// expanded site (parsed templates, password hashes). Several goroutines may use
+// it.
+type memo struct{ m sync.Map }
+
+type memoEntry struct {
+	once sync.Once
+	v    any
+	err  error
 }
 
-func newMemo() *memo { return &memo{m: map[string]any{}} }
+func newMemo() *memo { return &memo{} }
 
 // once computes a value once per key.
 func once[T any](m *memo, key string, fn func() (T, error)) (T, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if v, ok := m.m[key]; ok {
-		return v.(T), nil
-	}
-	v, err := fn()
-	if err == nil {
-		m.m[key] = v
-	}
-	return v, err
+	got, _ := m.m.LoadOrStore(key, &memoEntry{})
+	e := got.(*memoEntry)
+	e.once.Do(func() { e.v, e.err = fn() })
+	v, _ := e.v.(T)
+	return v, e.err
 }
 
 // derive returns 32 bytes that depend on the seed and a name only.
@@ -74,7 +73,7 @@ func expand(site *Site, seed uint64, d *decoder) (*Site, error) {
 	// Templates read the values as they were before any template ran, so that
 	// their order can never matter.
 	frozen := clone(out)
-	frozen.memo = out.memo
+	frozen.memo = newMemo() // its functions see the frozen values
 	env.site = &frozen
 	eachTemplate(&out, func(path, s string) string {
 		if !strings.Contains(s, "{{") {

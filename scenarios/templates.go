@@ -18,7 +18,6 @@ import (
 type environment struct {
 	site *Site
 	node *Node // nil in a site's own texts
-	fns  template.FuncMap
 }
 
 // data is the dot of a template.
@@ -42,13 +41,27 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 }
 
 // run executes one template. A missing key is an error, never "<no value>".
+//
+// Parsing is done once per text and site: 61 nodes share most of their files.
+// Only the function var looks at the node; a template that uses it is cloned and
+// given that one anew.
 func (e *environment) run(name, text string, dot data) (string, error) {
-	if e.fns == nil {
-		e.fns = e.functions()
-	}
-	t, err := template.New(name).Option("missingkey=error").Funcs(e.fns).Parse(text)
+	parsed, err := once(e.site.memo, "template\x00"+name+"\x00"+text, func() (*template.Template, error) {
+		fns, err := once(e.site.memo, "functions", func() (template.FuncMap, error) { return e.functions(), nil })
+		if err != nil {
+			return nil, err
+		}
+		return template.New(name).Option("missingkey=error").Funcs(fns).Parse(text)
+	})
 	if err != nil {
 		return "", cleanTemplateError(err)
+	}
+	t := parsed
+	if usesVar.MatchString(text) {
+		if t, err = parsed.Clone(); err != nil {
+			return "", err
+		}
+		t.Funcs(template.FuncMap{"var": e.variable})
 	}
 	var out boundedBuffer
 	if err := t.Execute(&out, dot); err != nil {
@@ -56,6 +69,8 @@ func (e *environment) run(name, text string, dot data) (string, error) {
 	}
 	return out.String(), nil
 }
+
+var usesVar = regexp.MustCompile(`\bvar\b`)
 
 var templatePrefix = regexp.MustCompile(`^template: .*?:(\d+(?::\d+)?): (?:executing ".*?" at )?`)
 

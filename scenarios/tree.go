@@ -237,7 +237,7 @@ func pointers[T any](l []T) []any {
 }
 
 func (b *treeBuilder) lay(dir string) error {
-	spec, err := loadTreeSpec(b.site.Files, b.site.ID, dir)
+	spec, err := once(b.site.memo, "tree\x00"+dir, func() (TreeSpec, error) { return loadTreeSpec(b.site.Files, b.site.ID, dir) })
 	if err != nil {
 		return err
 	}
