@@ -29,6 +29,9 @@ type Attachment struct {
 	// Raise also sets the node's end up before its system boots, so that both
 	// ends have carrier. Without it the node's own configuration does that.
 	Raise bool
+	// ToNode and FromNode are impairments from the start on: a carrier's line
+	// that is as slow as its contract.
+	ToNode, FromNode Impairment
 }
 
 // MAC is the address that a node's interface gets unless the site says
@@ -89,6 +92,11 @@ func (s *Switch) Attach(ctx context.Context, a Attachment) error {
 	if _, err := s.bridge(a.Segment); err != nil {
 		return fmt.Errorf("attach %s of %s: %w", a.Interface, a.Node, err)
 	}
+	for _, i := range []Impairment{a.ToNode, a.FromNode} {
+		if err := i.check(); err != nil {
+			return fmt.Errorf("attach %s of %s: %w", a.Interface, a.Node, err)
+		}
+	}
 	if a.MAC == nil {
 		a.MAC = MAC(a.Node, a.Interface)
 	}
@@ -96,6 +104,7 @@ func (s *Switch) Attach(ctx context.Context, a Attachment) error {
 	return s.add(ctx, record{
 		Node: a.Node, Interface: a.Interface, Segment: a.Segment,
 		MAC: a.MAC.String(), NetNS: a.NetNS, Down: a.Down, Raise: a.Raise,
+		ToNode: a.ToNode, FromNode: a.FromNode,
 	})
 }
 

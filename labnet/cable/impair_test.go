@@ -333,6 +333,23 @@ func TestRelaySurvivesRebootMoveAndAdoption(t *testing.T) {
 	}
 }
 
+func TestAttachedImpaired(t *testing.T) {
+	p := newPair(t)
+	fresh := newNode(t)
+	if err := p.s.Attach(context.Background(), Attachment{
+		Node: "pc2", Interface: "eth0", Segment: "lan", NetNS: fresh, Raise: true,
+		ToNode: Impairment{LossPercent: 100},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	setAddr(t, fresh, "eth0", "10.0.0.2/24")
+	p.b = fresh
+	if reaches(t, p.a, p.b, "10.0.0.2", 200*time.Millisecond) {
+		t.Error("a line that loses everything carried a frame")
+	}
+	p.clear(t)
+}
+
 func TestImpairmentBounds(t *testing.T) {
 	s := newSwitch(t, "lan")
 	attach(t, s, "pc1", "lan", "")
@@ -343,6 +360,9 @@ func TestImpairmentBounds(t *testing.T) {
 		var in *InputError
 		if err := s.Impair(context.Background(), "pc1", "eth0", i, Both); !errors.As(err, &in) {
 			t.Errorf("%+v: %v", i, err)
+		}
+		if err := s.Attach(context.Background(), Attachment{Node: "pc2", Interface: "eth0", Segment: "lan", FromNode: i}); !errors.As(err, &in) {
+			t.Errorf("attach with %+v: %v", i, err)
 		}
 	}
 }

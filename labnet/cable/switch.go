@@ -187,6 +187,9 @@ func Sweep(ctx context.Context, stateDir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if !filepath.IsAbs(stateDir) {
+		return &InputError{"state directory", stateDir, "want an absolute path"}
+	}
 	dir := filepath.Join(stateDir, folder)
 	return errors.Join(netns.Remove(filepath.Join(dir, pinName)), removeState(dir))
 }

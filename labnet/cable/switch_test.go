@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,11 +73,29 @@ func TestSwitchIsMute(t *testing.T) {
 		for _, a := range addrs {
 			t.Errorf("the switch has address %s on link %d", a.IPNet, a.LinkIndex)
 		}
+		for file, want := range map[string]string{
+			"ipv4/ip_forward": "0", "ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/s-lan/disable_ipv6": "1",
+			"bridge/bridge-nf-call-iptables": "0", "bridge/bridge-nf-call-ip6tables": "0",
+		} {
+			got, err := os.ReadFile("/proc/sys/net/" + file)
+			if err == nil && strings.TrimSpace(string(got)) != want {
+				t.Errorf("sysctl %s is %s", file, got)
+			} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Error(err)
+			}
+		}
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
+		if err != nil || len(routes) != 0 {
+			t.Errorf("the switch has routes: %v, %v", routes, err)
+		}
 		links, err := netlink.LinkList()
 		if err != nil {
 			return err
 		}
 		for _, l := range links {
+			if br, ok := l.(*netlink.Bridge); ok && (br.MulticastSnooping == nil || *br.MulticastSnooping) {
+				t.Error("the bridge snoops on multicast")
+			}
 			switch l.Type() {
 			case "veth", "bridge", "device":
 			default:
@@ -346,6 +365,9 @@ func TestRefusals(t *testing.T) {
 	s := newSwitch(t, "lan")
 	ctx := context.Background()
 	var in *InputError
+	if err := Sweep(ctx, "relative"); !errors.As(err, &in) {
+		t.Errorf("sweep of a relative path: %v", err)
+	}
 	for _, id := range []string{"", "a/b", "a b", "-x", string(make([]byte, 100))} {
 		if err := s.AddSegment(ctx, id); !errors.As(err, &in) {
 			t.Errorf("segment %q: %v", id, err)
