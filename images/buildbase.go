@@ -22,9 +22,10 @@ func presetFile(enable []string, rest bool) string {
 	return s
 }
 
-// pathOptions are dpkg's options that leave files out (dpkg(1)).
-func (r *recipe) pathOptions() []string {
-	var out []string
+// dpkgOptions are dpkg's options that leave files out, and leave it to the
+// sealing of the layer to write everything to the disk at once (dpkg(1)).
+func (r *recipe) dpkgOptions() []string {
+	out := []string{"force-unsafe-io"}
 	for _, e := range r.base.Exclude {
 		out = append(out, "path-exclude="+e)
 	}
@@ -107,7 +108,7 @@ func (b *builder) bootstrap(ctx context.Context, w *workshop, root string) error
 		"--skip=download/empty,essential/unlink", "--include=" + strings.Join(b.recipe.base.Packages, ","),
 		`--setup-hook=sh "$BUILD/setup" "$1"`, `--essential-hook=sh "$BUILD/essential" "$1"`, `--customize-hook=sh "$BUILD/customize" "$1"`,
 	}
-	for _, o := range b.recipe.pathOptions() {
+	for _, o := range b.recipe.dpkgOptions() {
 		args = append(args, "--dpkgopt="+o)
 	}
 	for _, o := range b.apt.options {

@@ -98,14 +98,25 @@ func removeSysvLinks(root *os.Root) error {
 	return nil
 }
 
-// stripMarks removes overlay's marks that name inodes of the build machine: the
-// layer then is what an unpacked archive of it would be.
-func stripMarks(dir string) error {
-	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+// stripMarks removes overlay's marks that name inodes of the build machine, and
+// opaque marks on directories that hide nothing: the layer then is what an
+// unpacked archive of it would be.
+func stripMarks(layer, base string) error {
+	return filepath.WalkDir(layer, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		for _, name := range []string{"trusted.overlay.origin", "trusted.overlay.impure", "trusted.overlay.nlink", "trusted.overlay.uuid"} {
+		marks := []string{"trusted.overlay.origin", "trusted.overlay.impure", "trusted.overlay.nlink", "trusted.overlay.uuid"}
+		if d.IsDir() {
+			rel, err := filepath.Rel(layer, p)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Lstat(filepath.Join(base, rel)); os.IsNotExist(err) {
+				marks = append(marks, opaque)
+			}
+		}
+		for _, name := range marks {
 			if err := unix.Lremovexattr(p, name); err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
 				return &fs.PathError{Op: "remove " + name, Path: p, Err: err}
 			}

@@ -109,7 +109,7 @@ func (b *builder) makeRole(ctx context.Context, r *roleRecipe, base layer, key s
 	if err := dropEmpty(upper, b.store.tree(base.ID)); err != nil {
 		return layer{}, err
 	}
-	if err := stripMarks(upper); err != nil {
+	if err := stripMarks(upper, b.store.tree(base.ID)); err != nil {
 		return layer{}, err
 	}
 	return b.store.seal(ctx, work, layer{Key: key, Role: r.role, Base: base.ID})
@@ -158,7 +158,7 @@ func (b *builder) install(ctx context.Context, w *workshop, r *roleRecipe, root 
 		return err
 	}
 	args := b.aptGet("install", "-q", "-y", "--no-install-recommends")
-	for _, o := range b.recipe.pathOptions() {
+	for _, o := range b.recipe.dpkgOptions() {
 		args = append(args, "-o", "DPkg::Options::=--"+o)
 	}
 	return firstError(w.run(ctx, root, "", append(args, r.Packages...)...), done(), os.Remove(policy))
