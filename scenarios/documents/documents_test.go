@@ -281,7 +281,7 @@ func TestLogbookDates(t *testing.T) {
 
 func TestBackupLine(t *testing.T) {
 	md := rendered(t, fixture(), "pr-04", "fr")
-	for _, w := range []string{"\nip route 10.1.150.0/24 10.1.255.10\n", "\nip route 0.0.0.0/0 10.1.255.13\n", "\nno ip route 10.1.150.0/24 10.1.255.10\n", "512" + nbsp + "kbit/s", "`op-2`"} {
+	for _, w := range []string{"\nip route 10.1.150.0/24 10.1.255.10\n", "\nip route 10.1.10.0/24 10.1.255.13\nip route 10.1.30.0/24 10.1.255.13\n", "\nno ip route 10.1.150.0/24 10.1.255.10\n", "512" + nbsp + "kbit/s", "`op-2`"} {
 		if !strings.Contains(md, w) {
 			t.Errorf("%q is missing:\n%s", w, md)
 		}

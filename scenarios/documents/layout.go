@@ -2,9 +2,11 @@ package documents
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/situlab/situlab/scenarios"
 )
@@ -26,6 +28,7 @@ const (
 	laneGap    = 34.0
 	barHead    = 60.0 // room for a bar's name above its first line
 	barFoot    = 16.0
+	tagRoom    = 34.0 // room for an address at the end of a line
 )
 
 // box is a rectangle.
@@ -86,7 +89,7 @@ func (n *network) layout(lang string) *drawing {
 			d.bars = append(d.bars, &barBox{node: node, column: n.barColumn(node)})
 		}
 	}
-	d.columns()
+	d.columns(n)
 	d.stack()
 	n.wires(d)
 	for _, c := range d.cards {
@@ -199,28 +202,39 @@ func mean(list []float64) float64 {
 	return sum / float64(len(list))
 }
 
-// columns turns grid columns into abscissas: each as wide as its widest member.
-func (d *drawing) columns() {
+// columns turns grid columns into abscissas: each as wide as its widest member,
+// and far enough from the ones before for the labels of the links between them.
+func (d *drawing) columns(n *network) {
 	widths := map[float64]float64{}
 	for _, c := range d.cards {
 		widths[float64(c.seg.X)] = cardWidth
 	}
+	column := map[string]float64{}
 	for _, b := range d.bars {
 		widths[b.column] = max(widths[b.column], barWidth)
+		column[b.node.Name] = b.column
 	}
-	var order []float64
-	for x := range widths {
-		order = append(order, x)
-	}
-	slices.Sort(order)
+	order := slices.Sorted(maps.Keys(widths))
 	left := map[float64]float64{}
 	x := margin
-	for i, column := range order {
+	for i, here := range order {
 		if i > 0 {
 			x += columnGap
 		}
-		left[column] = x
-		x += widths[column]
+		for s := range n.site.Segments {
+			seg := &n.site.Segments[s]
+			if !n.link(seg.ID) {
+				continue
+			}
+			a, b := column[n.ends[seg.ID][0].node.Name], column[n.ends[seg.ID][1].node.Name]
+			if max(a, b) == here && a != b {
+				far := min(a, b)
+				edge := left[far] + (widths[far]+barWidth)/2
+				x = max(x, edge+labelWidth(linkLabel(seg))+2*tagRoom-(widths[here]-barWidth)/2)
+			}
+		}
+		left[here] = x
+		x += widths[here]
 	}
 	for _, c := range d.cards {
 		c.x = left[float64(c.seg.X)]
@@ -321,7 +335,7 @@ func (n *network) links(d *drawing, bars map[string]*barBox, reach func(string, 
 			a, b, left, right = b, a, right, left
 		}
 		w := wire{x1: left.right(), x2: right.x, fromBar: a.node.Name, toBar: b.node.Name,
-			label: join(" · ", strings.ToUpper(seg.ID), seg.Net.String(), rate(seg.RateBits)),
+			label: linkLabel(seg),
 			slow:  seg.RateBits != 0 && seg.RateBits == slowest && slowest != fastest}
 		if a.card.Address.IsValid() {
 			w.tag1 = tail(a.card.Address)
@@ -335,6 +349,13 @@ func (n *network) links(d *drawing, bars map[string]*barBox, reach func(string, 
 		reach(b.node.Name, w.y)
 	}
 }
+
+func linkLabel(seg *scenarios.Segment) string {
+	return join(" · ", strings.ToUpper(seg.ID), seg.Net.String(), rate(seg.RateBits))
+}
+
+// labelWidth is about how wide a label is, in a font of 11 units.
+func labelWidth(s string) float64 { return float64(utf8.RuneCountInString(s))*6.7 + 12 }
 
 // lane finds the ordinate nearest to want where a line meets neither a card nor
 // another line, and where a bar that stands above or below another one has room

@@ -80,9 +80,8 @@ type BackupLine struct {
 	MainCarrier, MainHop    string
 	MainFarHop              string
 	Routes, Unroute, Remote string // commands for the near router, networks behind the far one
-	FarRoute, FarUnroute    string
+	FarRoutes, FarUnroute   string // the same for the far router
 	TestFrom, TestTo        string // an address on each side
-	TestNet                 string
 }
 
 // backupLine is nil when the site has no second line between its towns.
@@ -104,7 +103,7 @@ func (v *view) backupLine() *BackupLine {
 		routes = append(routes, fmt.Sprintf("ip route %s %s", seg.Net, last.near.hop))
 		nets = append(nets, seg.Net.String())
 		if b.TestTo == "" || len(v.net.hosts(f.Segment)) > 0 && !seg.DHCPFirst.IsValid() {
-			b.TestTo, b.TestNet = f.Address.String(), seg.Net.String()
+			b.TestTo = f.Address.String()
 		}
 	}
 	for _, f := range last.near.router.Interfaces {
@@ -115,7 +114,18 @@ func (v *view) backupLine() *BackupLine {
 	b.Routes = strings.Join(routes, "\n")
 	b.Unroute = "no " + strings.Join(routes, "\nno ")
 	b.Remote = strings.Join(nets, ", ")
-	b.FarRoute = "ip route 0.0.0.0/0 " + last.far.hop
-	b.FarUnroute = "no " + b.FarRoute
+	var back []string
+	for i := range v.Site.Segments {
+		seg := &v.Site.Segments[i]
+		if !v.net.link(seg.ID) && seg.Town != "outside" && !attached(last.far.router, seg.ID) {
+			back = append(back, fmt.Sprintf("ip route %s %s", seg.Net, last.far.hop))
+		}
+	}
+	b.FarRoutes = strings.Join(back, "\n")
+	b.FarUnroute = "no " + strings.Join(back, "\nno ")
 	return b
+}
+
+func attached(node *scenarios.Node, segment string) bool {
+	return slices.ContainsFunc(node.Interfaces, func(f scenarios.Interface) bool { return f.Segment == segment })
 }

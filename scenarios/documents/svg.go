@@ -97,7 +97,7 @@ func (p *pen) wire(w wire) {
 		return
 	}
 	middle := (w.x1 + w.x2) / 2
-	width := float64(len([]rune(w.label)))*6.7 + 12
+	width := labelWidth(w.label)
 	p.rect(box{middle - width/2, w.y - 10, width, 20}, `fill="#fff" stroke="#000" stroke-width="1" rx="10"`)
 	p.text(middle, w.y+4, "middle", `font-size="11"`, w.label)
 }
@@ -145,9 +145,7 @@ func (p *pen) card(c *cardBox) {
 		if p.o.Highlight != "" && slices.Contains(l.nodes, p.o.Highlight) {
 			p.rect(box{c.x + 3, y - 12, c.w - 6, lineHeight + 1}, `fill="#000"`)
 			ink = ` fill="#fff"`
-			if len(l.nodes) > 1 {
-				l.left = l.left + " : " + p.o.Highlight
-			}
+			l.left = p.o.Highlight // alone, so that it is found in a run
 		}
 		if l.left == "" {
 			p.text(c.x+8, y, "", `font-size="11"`, l.note)
@@ -158,7 +156,7 @@ func (p *pen) card(c *cardBox) {
 			fmt.Fprintf(&p.b, `<path d="M%s %s l8 5 l-8 5 z"%s/>`+"\n", num(c.x-10), num(y-9), "")
 		}
 		p.text(c.x+8, y, "", `font-weight="bold"`+ink, l.left)
-		if len(l.left) <= 9 {
+		if l.note != "" {
 			p.text(c.x+68, y, "", ink, l.right)
 			note := []rune(l.note)
 			if len(note) > 25 {
