@@ -54,7 +54,7 @@ func readCommands(v *View) []Command {
 			continue
 		}
 		c := Command{Seq: r.Seq, BootNS: r.BootNS, Node: r.Node, Terminal: e.Terminal, Detached: e.Detached,
-			Program: strings.TrimPrefix(path.Base(e.Argv[0]), "-"), Text: strings.Join(e.Argv, " "), Code: -1}
+			Program: strings.TrimPrefix(path.Base(e.Argv[0]), "-"), Text: quoted(e.Argv), Code: -1}
 		if code, ok := codes[e.ID]; ok {
 			c.Code = code
 		}
@@ -97,6 +97,22 @@ func readCommands(v *View) []Command {
 		return out[i].Seq < out[j].Seq
 	})
 	return out
+}
+
+// quoted joins argv as one would type it.
+func quoted(argv []string) string {
+	out := make([]string, len(argv))
+	for i, a := range argv {
+		switch {
+		case a == "":
+			out[i] = "''"
+		case !strings.ContainsAny(a, " \t\n\"'\\$&;|<>()*?[]{}~#!`"):
+			out[i] = a
+		default:
+			out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func processKey(node string, pid int) string {

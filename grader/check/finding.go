@@ -108,7 +108,8 @@ func fillText(t evidence.Text, a args) evidence.Text {
 }
 
 // fill replaces {name}. "{n|singular|plural}" chooses by the number n: French
-// takes the singular below 2, English for exactly 1.
+// takes the singular below 2, English for exactly 1. "{n|none|one|many}" has
+// words for zero too; # stands for the number.
 func fill(s string, a args, lang string) string {
 	var b strings.Builder
 	for {
@@ -127,14 +128,15 @@ func fill(s string, a args, lang string) string {
 		if !ok {
 			panic("check: sentence needs {" + parts[0] + "}")
 		}
-		if len(parts) == 3 {
-			n, _ := v.(int)
-			if n == 1 || (lang == "fr" && n == 0) {
-				b.WriteString(parts[1])
-			} else {
-				b.WriteString(parts[2])
-			}
-		} else {
+		n, _ := v.(int)
+		switch {
+		case len(parts) == 4:
+			b.WriteString(strings.ReplaceAll(parts[1+min(n, 2)], "#", strconv.Itoa(n)))
+		case len(parts) == 3 && (n == 1 || lang == "fr" && n == 0):
+			b.WriteString(parts[1])
+		case len(parts) == 3:
+			b.WriteString(parts[2])
+		default:
 			b.WriteString(show(v, lang))
 		}
 		s = s[open+end+1:]
@@ -169,15 +171,15 @@ func show(v any, lang string) string {
 	panic(fmt.Sprintf("check: cannot print a %T in a sentence", v))
 }
 
-// list joins names as one says them: "a, b et c". More than six are cut.
+// list joins names as one says them: "a, b et c". More than seven are cut.
 func list(names []string, lang string) string {
 	and, more := " and ", "%d others"
 	if lang == "fr" {
 		and, more = " et ", "%d autres"
 	}
-	if len(names) > 6 {
-		rest := len(names) - 5
-		names = append(append([]string(nil), names[:5]...), fmt.Sprintf(more, rest))
+	if len(names) > 7 {
+		rest := len(names) - 6
+		names = append(append([]string(nil), names[:6]...), fmt.Sprintf(more, rest))
 	}
 	if len(names) < 2 {
 		return strings.Join(names, "")

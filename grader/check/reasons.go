@@ -154,8 +154,8 @@ var reasons = map[Reason]reason{
 		"How did you locate the fault? Please show it in the recording.")},
 
 	Identified: {Acquired, tx(
-		"Le candidat a désigné l’élément en cause, {element}, et la cause exacte : {cause}.",
-		"The candidate named the faulty component, {element}, and the exact cause: {cause}."), none},
+		"Le candidat a désigné l’élément en cause, {element}, et la cause exacte : « {cause} ».",
+		"The candidate named the faulty component, {element}, and the exact cause: “{cause}”."), none},
 	ElementOnly: {Jury, tx(
 		"Le candidat a désigné le bon élément, {element}, mais une autre cause que la vraie : il a répondu « {given} » ; c’était « {cause} ».",
 		"The candidate named the right component, {element}, but not the true cause: the answer was “{given}”; it was “{cause}”."), tx(
@@ -179,21 +179,21 @@ var reasons = map[Reason]reason{
 		"Le candidat a désigné successivement {count} éléments différents.",
 		"The candidate named {count} different components one after the other."), none},
 	ManyRevisions: {Jury, tx(
-		"Le diagnostic final est exact ({element}, {cause}), après {revisions} révisions.",
-		"The final diagnosis is right ({element}, {cause}), after {revisions} revisions."), tx(
+		"Le diagnostic final est exact ({element} : « {cause} »), après {revisions} révisions.",
+		"The final diagnosis is right ({element}: “{cause}”), after {revisions} revisions."), tx(
 		"Qu’est-ce qui vous a fait changer d’avis à chaque fois ?",
 		"What made you change your mind each time?")},
 	AfterReveal: {Jury, tx(
-		"Le diagnostic est exact ({element}, {cause}), mais il a été déposé après une aide qui le révélait.",
-		"The diagnosis is right ({element}, {cause}), but it was handed in after a hint that revealed it."), tx(
+		"Le diagnostic est exact ({element} : « {cause} »), mais il a été déposé après une aide qui le révélait.",
+		"The diagnosis is right ({element}: “{cause}”), but it was handed in after a hint that revealed it."), tx(
 		"Qu’aviez-vous établi par vous-même avant l’aide ?",
 		"What had you established on your own before the hint?")},
 	FalseAlarmConfirmed: {Acquired, tx(
 		"Le candidat a conclu à l’absence de panne après {tests} tests pertinents, sans rien modifier : c’était exact.",
 		"The candidate concluded that nothing was broken after {tests} relevant tests, without changing anything: that was right."), none},
 	FalseAlarmUntested: {Jury, tx(
-		"Le candidat a conclu à l’absence de panne, ce qui est exact, mais après {tests} {tests|test pertinent|tests pertinents} seulement ; {need} sont demandés.",
-		"The candidate concluded that nothing was broken, which is right, but after only {tests} relevant {tests|test|tests}; {need} are asked for."), tx(
+		"Le candidat a conclu à l’absence de panne, ce qui est exact, mais {tests|sans aucun test pertinent|après un seul test pertinent|après # tests pertinents seulement} ; {need} sont demandés.",
+		"The candidate concluded that nothing was broken, which is right, but {tests|without any relevant test|after one relevant test only|after only # relevant tests}; {need} are asked for."), tx(
 		"Sur quoi vous êtes-vous fondé pour affirmer que rien n’était en panne ?",
 		"What did you base your conclusion on that nothing was broken?")},
 	FalseAlarmButChanged: {Jury, tx(
@@ -233,18 +233,18 @@ var reasons = map[Reason]reason{
 		"The complete restart of the company was not carried through: permanence could not be checked."), none},
 
 	LogbookFacts: {Jury, tx(
-		"Le cahier d’exploitation compte {entries} {entries|entrée|entrées} pour {changes} {changes|intervention constatée|interventions constatées} ; {matched} {matched|a|ont} une entrée proche sur le même équipement.",
-		"The logbook has {entries} {entries|entry|entries} for {changes} observed {changes|intervention|interventions}; {matched} {matched|has|have} an entry close by on the same equipment."), tx(
+		"Le cahier d’exploitation compte {entries|zéro entrée|une entrée|# entrées} pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées} ; {matched|aucune n’a d’entrée proche|une a une entrée proche|# ont une entrée proche} sur le même équipement.",
+		"The logbook has {entries|no entry|one entry|# entries} for {changes|no observed intervention|one observed intervention|# observed interventions}; {matched|none has|one has|# have} an entry close by on the same equipment."), tx(
 		"Les constats et les actions, essais infructueux compris, sont-ils consignés fidèlement ?",
 		"Are findings and actions, failed attempts included, faithfully recorded?")},
 	LogbookEmpty: {Jury, tx(
-		"Le cahier d’exploitation ne contient aucune entrée pour {changes} {changes|intervention constatée|interventions constatées}.",
-		"The logbook has no entry for {changes} observed {changes|intervention|interventions}."), tx(
+		"Le cahier d’exploitation ne contient aucune entrée, pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées}.",
+		"The logbook has no entry, for {changes|no observed intervention|one observed intervention|# observed interventions}."), tx(
 		"Comment un collègue pourrait-il savoir ce que vous avez constaté et fait ?",
 		"How could a colleague know what you found and did?")},
 	ReportFacts: {Jury, tx(
-		"Un rapport d’incident de {words} mots a été remis ; rubriques reconnues : {found} sur 7 ({names}).",
-		"An incident report of {words} words was handed in; headings recognised: {found} of 7 ({names})."), tx(
+		"Un rapport d’incident de {words} {words|mot|mots} a été remis ; rubriques reconnues : {found} sur 7 ({names}).",
+		"An incident report of {words} {words|word|words} was handed in; headings recognised: {found} of 7 ({names})."), tx(
 		"Le rapport est-il exact et clair : détection, début et fin, impact, cause, actions, données, prévention ?",
 		"Is the report right and clear: detection, start and end, impact, cause, actions, data, prevention?")},
 	ReportMissing: {Jury, tx(
@@ -265,13 +265,13 @@ var reasons = map[Reason]reason{
 		"Qu’est-ce qui vous a conduit directement à cette modification ?",
 		"What led you straight to this change?")},
 	ChangeBeforeTest: {Jury, tx(
-		"La première modification ({command}, sur {node}) précède tout test de nature à départager les causes.",
-		"The first change ({command}, on {node}) came before any test able to tell causes apart."), tx(
+		"La première modification (« {command} », sur {node}) précède tout test de nature à départager les causes.",
+		"The first change (“{command}”, on {node}) came before any test able to tell causes apart."), tx(
 		"Pourquoi cette modification avant d’avoir localisé le défaut ?",
 		"Why this change before the fault was located?")},
 	NoDiscriminatingTest: {Jury, tx(
-		"Le candidat a effectué {tests} {tests|test|tests}, mais aucun sur la chaîne en défaut qui départage les causes.",
-		"The candidate ran {tests} {tests|test|tests}, but none on the broken chain that tells causes apart."), tx(
+		"Le candidat a effectué {tests|zéro test|un test|# tests}, mais aucun sur la chaîne en défaut qui départage les causes.",
+		"The candidate ran {tests|no test|one test|# tests}, but none on the broken chain that tells causes apart."), tx(
 		"Que cherchiez-vous à exclure avec ces tests ?",
 		"What were you trying to rule out with these tests?")},
 	NoTestNoChange: {Jury, tx(
@@ -328,8 +328,8 @@ var reasons = map[Reason]reason{
 		"Qui est responsable de ces équipements, et qui vous a autorisé à les modifier ?",
 		"Who is responsible for these machines, and who allowed you to change them?")},
 	IsolationFacts: {Jury, tx(
-		"Le candidat est intervenu {changes} fois sur l’équipement en défaut ({node}), en dernier : {last}.",
-		"The candidate intervened {changes} {changes|time|times} on the faulty machine ({node}), the last one: {last}."), tx(
+		"Le candidat est intervenu {changes} fois sur l’équipement en défaut ({node}), en dernier : « {last} ».",
+		"The candidate intervened {changes} {changes|time|times} on the faulty machine ({node}), the last one: “{last}”."), tx(
 		"L’élément défaillant a-t-il été isolé ou remplacé de façon appropriée ?",
 		"Was the faulty component suitably isolated or replaced?")},
 	IsolationElsewhere: {Jury, tx(
@@ -396,13 +396,13 @@ var reasons = map[Reason]reason{
 		"Qu’auriez-vous répondu à l’utilisateur, et par quel moyen ?",
 		"What would you have answered the user, and how?")},
 	QualityFacts: {Jury, tx(
-		"Pendant l’épreuve, {outages} {outages|service jusque-là disponible a été interrompu|services jusque-là disponibles ont été interrompus} ({names}), au plus {longest} ; {restarts} {restarts|redémarrage|redémarrages} de service ou de machine.",
-		"During the session {outages} {outages|service that had been available was|services that had been available were} interrupted ({names}), at most {longest}; {restarts} {restarts|restart|restarts} of services or machines."), tx(
+		"Pendant l’épreuve, {outages} {outages|service jusque-là disponible a été interrompu|services jusque-là disponibles ont été interrompus} ({names}), au plus {longest} ; {restarts|aucun redémarrage|un redémarrage|# redémarrages} de service ou de machine.",
+		"During the session {outages} {outages|service that had been available was|services that had been available were} interrupted ({names}), at most {longest}; {restarts|no restart|one restart|# restarts} of services or machines."), tx(
 		"Ces interruptions étaient-elles justifiées au moment où elles ont eu lieu ?",
 		"Were these interruptions justified at the time they happened?")},
 	QualityNoInterruption: {Jury, tx(
-		"Aucun service jusque-là disponible n’a été interrompu pendant l’épreuve ; {restarts} {restarts|redémarrage|redémarrages} de service ou de machine.",
-		"No service that had been available was interrupted during the session; {restarts} {restarts|restart|restarts} of services or machines."), tx(
+		"Aucun service jusque-là disponible n’a été interrompu pendant l’épreuve ; {restarts|aucun redémarrage|un redémarrage|# redémarrages} de service ou de machine.",
+		"No service that had been available was interrupted during the session; {restarts|no restart|one restart|# restarts} of services or machines."), tx(
 		"Les interventions ont-elles eu lieu à des moments compatibles avec la production ?",
 		"Were the interventions made at times compatible with production?")},
 }

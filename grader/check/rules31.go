@@ -224,12 +224,10 @@ func incidentReport(v *View) Finding {
 	}
 	text := strings.ToLower(doc.Text) + " "
 	var found []evidence.Text
-	var names []string
 	for _, h := range headings {
 		for _, w := range h.words {
 			if strings.Contains(text, w) {
 				found = append(found, h.name)
-				names = append(names, h.name.EN)
 				break
 			}
 		}
@@ -240,5 +238,5 @@ func incidentReport(v *View) Finding {
 		shown = tx("aucune", "none")
 	}
 	return finding(id, ReportFacts, args{"words": words, "found": len(found), "names": shown},
-		map[string]any{"reports": len(ev), "words": words, "headings": strs(names)}, ev)
+		map[string]any{"reports": len(ev), "words": words, "headings": len(found)}, ev)
 }

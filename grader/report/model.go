@@ -178,7 +178,7 @@ func head(in Input, v *check.View, index map[uint64]*evidence.Record) []Pair {
 	}
 	if v.Factor != 1 {
 		n := strconv.FormatFloat(v.Factor, 'f', -1, 64)
-		mode = tx(mode.FR+", durées × "+strings.Replace(n, ".", ",", 1), mode.EN+", durations × "+n)
+		mode = tx(mode.FR+", durées × "+strings.Replace(n, ".", ",", 1), mode.EN+", durations × "+n)
 	}
 	out := []Pair{{ui("candidate"), same(vd.Candidate), false}, {ui("session"), same(vd.Session), true}}
 	if r := index[v.EnterSeq]; r != nil {

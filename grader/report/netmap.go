@@ -15,11 +15,10 @@ const (
 	mapPad    = 12.0
 	laneStep  = 18.0
 	nodeRow   = 34.0
-	busRow    = 46.0
+	busRow    = 54.0
 	chipRow   = 24.0
 	chipH     = 18.0
 	charWidth = 6.6
-	labelCol  = 150.0
 )
 
 // NetMap is the network picture as data: sites stacked as panels; in each,
@@ -199,7 +198,7 @@ func (m *mapper) lay() NetMap {
 				}
 			}
 			busY[s.ID] = b.Y
-			rows := m.place(&b, s.ID)
+			rows := m.place(&b, s.ID, out.Gutter)
 			out.Buses = append(out.Buses, b)
 			y += busRow + chipRow*float64(rows-1)
 		}
@@ -243,7 +242,7 @@ func (m *mapper) ordered(site string) []evidence.MapSegment {
 
 // place puts the machines of a network under its line and returns the number
 // of rows used. Workstations that nothing is told about share one chip.
-func (m *mapper) place(b *Bus, seg string) int {
+func (m *mapper) place(b *Bus, seg string, left float64) int {
 	var chips []Chip
 	var posts []string
 	for _, id := range m.members[seg] {
@@ -262,9 +261,7 @@ func (m *mapper) place(b *Bus, seg string) int {
 		chips = append(chips, Chip{Label: label, W: width(fmt.Sprint(len(posts), " × ", label)), Kind: "workstation",
 			Count: len(posts), Title: label})
 	}
-	x, y, rows := b.X1, b.Y+7, 1
-	x = max(x, labelStart(b.X1)+labelCol)
-	left := x
+	x, y, rows := left, b.Y+7, 1
 	for i := range chips {
 		if x+chips[i].W > b.X2 && x > left {
 			x, y = left, y+chipRow
@@ -276,9 +273,6 @@ func (m *mapper) place(b *Bus, seg string) int {
 	b.Chips = chips
 	return rows
 }
-
-// labelStart keeps the labels of networks in one column whatever the lanes.
-func labelStart(x1 float64) float64 { return max(x1, mapPad*2) }
 
 func (m *mapper) chip(n evidence.MapNode) Chip {
 	title := n.ID

@@ -28,7 +28,7 @@ type Timeline struct {
 	Zones   []Zone
 	Finish  float64
 	Top     float64
-	Bottom  float64
+	Span    float64 // height of lanes and rows
 	Outages []Interruption
 }
 
@@ -166,7 +166,7 @@ func buildTimeline(v *check.View, c clock, writings []Writing) Timeline {
 		}
 		y += 4
 	}
-	t.Bottom, t.Axis = y, y+2
+	t.Span, t.Axis = y-t.Top, y+2
 	t.Height = y + 34
 	t.Finish = c.x(v.Finish)
 	t.Zones = zones(v, c)
