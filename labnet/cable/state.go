@@ -8,6 +8,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -198,6 +199,17 @@ func (s NetState) Lines() []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// clean makes a name that the node chose harmless for terminals and reports:
+// the kernel allows any byte but a few in names of links, tables and sets.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func prefixed(prefix, s string) string {

@@ -24,13 +24,13 @@ func (s *NetState) readLinks(h *netlink.Handle) (map[int]string, error) {
 	}
 	names := make(map[int]string, len(links))
 	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
+		names[l.Attrs().Index] = clean(l.Attrs().Name)
 	}
 	s.Links = make([]LinkState, 0, len(links))
 	for _, l := range links {
 		a := l.Attrs()
 		ls := LinkState{
-			Name: a.Name, Type: l.Type(), MTU: a.MTU, MAC: a.HardwareAddr.String(),
+			Name: names[a.Index], Type: clean(l.Type()), MTU: a.MTU, MAC: a.HardwareAddr.String(),
 			Up: a.Flags&net.FlagUp != 0, Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0,
 			Master: names[a.MasterIndex],
 		}
@@ -182,7 +182,7 @@ func ruleText(r netlink.Rule) string {
 			t += fmt.Sprintf("/%#x", *r.Mask)
 		}
 	}
-	t += prefixed(" iif ", r.IifName) + prefixed(" oif ", r.OifName)
+	t += prefixed(" iif ", clean(r.IifName)) + prefixed(" oif ", clean(r.OifName))
 	if r.IPProto > 0 {
 		t += fmt.Sprintf(" ipproto %d", r.IPProto)
 	}

@@ -50,7 +50,7 @@ func (s *NFTState) add(format string, args ...any) error {
 	if len(s.Text) >= maxEntries {
 		return errTooMany
 	}
-	s.Text = append(s.Text, fmt.Sprintf(format, args...))
+	s.Text = append(s.Text, clean(fmt.Sprintf(format, args...)))
 	return nil
 }
 

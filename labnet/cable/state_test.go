@@ -3,11 +3,15 @@ package cable
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/vishvananda/netlink"
 )
 
 // run runs a program of the host in a namespace.
@@ -150,6 +154,33 @@ func TestStateSeesEachChange(t *testing.T) {
 		}
 		if c.do[:3] == "nft" && c.now != "" && len(d.New) > 2 {
 			t.Errorf("%s: too much differs: %+v", c.do, d)
+		}
+	}
+}
+
+func TestStateOfAHostileNode(t *testing.T) {
+	ns := newNode(t)
+	within(t, ns, func() error {
+		la := netlink.NewLinkAttrs()
+		la.Name = "a\x1b[31m\xff"
+		return netlink.LinkAdd(&netlink.Bridge{LinkAttrs: la})
+	})
+	run(t, ns, "", "ip", "link", "set", "lo", "up")
+	var batch strings.Builder
+	for i := range 2 * maxEntries {
+		fmt.Fprintf(&batch, "route add 10.%d.%d.0/24 dev lo\n", i/256, i%256)
+	}
+	run(t, ns, batch.String(), "ip", "-batch", "-")
+	s, err := State(context.Background(), ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Truncated || len(s.Routes) != maxEntries {
+		t.Errorf("%d routes, truncated %v", len(s.Routes), s.Truncated)
+	}
+	for _, l := range s.Lines() {
+		if strings.ContainsFunc(l, func(r rune) bool { return r < ' ' }) || !utf8.ValidString(l) {
+			t.Errorf("line %q", l)
 		}
 	}
 }

@@ -154,6 +154,10 @@ func newVeth(c *Config, args *skel.CmdArgs, ns *os.File) *netlink.Veth {
 	v.PeerName = args.IfName
 	v.PeerNamespace = netlink.NsFd(int(ns.Fd()))
 	v.PeerMTU = uint32(c.MTU)
+	// One queue per end: the default is one per possible CPU of the host, which
+	// costs memory and sysfs entries, and shows the host's CPUs to the node.
+	v.NumTxQueues, v.NumRxQueues = 1, 1
+	v.PeerNumTxQueues, v.PeerNumRxQueues = 1, 1
 	v.PeerHardwareAddr = c.mac
 	if v.PeerHardwareAddr == nil {
 		v.PeerHardwareAddr = MAC(args.ContainerID, args.IfName)
