@@ -2,12 +2,14 @@ package oci
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,8 +72,14 @@ func mountRoot(dir string, lowers []string, userns *os.File) error {
 		names = append(names, name)
 	}
 	opts := "lowerdir=" + strings.Join(names, ":") + ",upperdir=u,workdir=w,index=on,nfs_export=on"
-	err := inDir(dir, func() error {
-		return unix.Mount("overlay", "rootfs", "overlay", 0, opts)
+	// The last life's overlay may die some moments after its processes: until
+	// then the kernel calls its upper layer busy.
+	err := until(context.Background(), 5*time.Second, "the disk is still in use", func() (bool, error) {
+		err := inDir(dir, func() error { return unix.Mount("overlay", "rootfs", "overlay", 0, opts) })
+		if errors.Is(err, unix.EBUSY) {
+			return false, nil
+		}
+		return err == nil, err
 	})
 	// overlayfs keeps private clones of its layers: the names can go at once.
 	for _, name := range names {

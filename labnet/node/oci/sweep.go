@@ -191,5 +191,6 @@ func killAndWait(ctx context.Context, pid int) error {
 	if err := p.ended(); err != nil {
 		return fmt.Errorf("process %d does not end: %w", pid, err)
 	}
-	return nil
+	_, _, err = p.wait() // reaps it if it is our own orphan
+	return err
 }
