@@ -9,7 +9,8 @@ set -u -o pipefail
 export LC_ALL=C.UTF-8
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/travail.XXXXXX")
-element='' cause='' cut=''   # the diagnosis: router, cause, networks cut off
+element='' cause='' cut='' # the diagnosis: router, cause, networks cut off
+server=''                  # an address of the main site to test with
 started=$(date +%H:%M)
 
 say() { printf '\n## %s\n' "$*"; }
@@ -93,6 +94,17 @@ look() {
 # area NODE: the OSPF area of the carrier's line, empty when OSPF is off there.
 area() { sed -n 's/.*Area \([0-9.]*\).*/\1/p' "$work/ospf.$1" | head -n 1; }
 key() { awk '/ip ospf message-digest-key/{print $NF; exit}' "$work/conf.$1"; }
+# right_key NODE: the OSPF key of the vault that the other router does not use.
+right_key() {
+  local s v
+  for s in $(situ secret list </dev/null | awk 'tolower($0) ~ /ospf/{print $1}'); do
+    v=$(situ secret show "$s" </dev/null | tail -n 1)
+    if [ "$v" != "$(key "$(other "$1")")" ]; then
+      echo "$v"
+      return
+    fi
+  done
+}
 adjacent() { grep -q Full "$work/neighbours.$1"; }
 other() { if [ "$1" = "$main" ]; then echo "$remote"; else echo "$main"; fi; }
 
@@ -104,27 +116,37 @@ missing() {
   done <"$work/lans.$(other "$1")"
 }
 
-# diagnose fills element, cause and cut.
-defined diagnose || diagnose() {
-  local r n server
-  situ ticket show </dev/null
-  ping -c 2 -W 2 "$(cat "$work/peer.$main")"
-  server=$(getent ahostsv4 erp1 | awk '{print $1; exit}')
+# suspect ROUTER: the cause to be read on a router that has no neighbour on the
+# carrier's line; nothing when its configuration is as it should be.
+suspect() {
+  local r=$1
+  if grep -qi 'passive interface' "$work/ospf.$r"; then
+    echo ospf_passive_interface
+  elif [ "$(area "$r")" != "$(area "$(other "$r")")" ]; then
+    echo ospf_network_statement
+  elif [ "$(right_key "$r")" != "$(key "$r")" ]; then
+    echo ospf_key_mismatch
+  fi
+}
+
+# find_fault fills element, cause and cut; it fails when nothing is found.
+find_fault() {
+  local r n
   for r in "$main" "$remote"; do
     adjacent "$r" && continue
+    cause=$(suspect "$r")
+    [ -n "$cause" ] || continue
     element=$r
     cut=$(cat "$work/lans.$remote")
-    if grep -qi 'passive interface' "$work/ospf.$r"; then
-      cause=ospf_passive_interface
-    elif [ "$(area "$r")" != "$(area "$(other "$r")")" ]; then
-      cause=ospf_network_statement
-    else
-      on "$r" timeout 4 tcpdump -c 4 -ni "$(cat "$work/wan.$r")" proto ospf
-      cause=ospf_key_mismatch
-    fi
     return 0
   done
   for r in "$main" "$remote"; do
+    if ! adjacent "$r"; then return 1; fi
+  done
+  for r in "$main" "$remote"; do
+    missing "$r" >"$work/missing.$r"
+    [ -s "$work/missing.$r" ] || continue
+    sleep 5 # routes may still be on their way: only what stays away counts
     missing "$r" >"$work/missing.$r"
     [ -s "$work/missing.$r" ] || continue
     n=$(head -n 1 "$work/missing.$r")
@@ -139,6 +161,23 @@ defined diagnose || diagnose() {
       element=$(other "$r")
     fi
     return 0
+  done
+  return 1
+}
+
+# diagnose looks again when a neighbour is missing without a reason to be seen:
+# an adjacency may just be coming up.
+defined diagnose || diagnose() {
+  local try
+  situ ticket show </dev/null
+  ping -c 2 -W 2 "$(cat "$work/peer.$main")"
+  server=$(getent ahostsv4 erp1 | awk '{print $1; exit}')
+  for try in 1 2 3 4 5 6; do
+    find_fault && return 0
+    if adjacent "$main" && adjacent "$remote"; then return 0; fi
+    sleep 5
+    look "$main"
+    look "$remote"
   done
   return 0
 }
@@ -200,17 +239,6 @@ defined configure || configure() {
   on "$element" vtysh -c 'configure terminal' "${args[@]}" -c end
 }
 
-# right_key: the OSPF key of the vault that the healthy router does not use.
-right_key() {
-  local s v
-  for s in $(situ secret list </dev/null | awk 'tolower($0) ~ /ospf/{print $1}'); do
-    v=$(situ secret show "$s" </dev/null | tail -n 1)
-    if [ "$v" != "$(key "$(other "$element")")" ]; then
-      echo "$v"
-      return
-    fi
-  done
-}
 # wrong_network: the network statement to take away. The plan has OSPF on one
 # point-to-point line (/30) per router, the carrier's; it is in the wrong area,
 # or another line's network stands in its place.
@@ -222,7 +250,7 @@ defined repair || repair() {
   w=$(cat "$work/wan.$element")
   case $cause in
     ospf_passive_interface) configure "interface $w" 'no ip ospf passive' ;;
-    ospf_key_mismatch) configure "interface $w" 'no ip ospf message-digest-key 1' "ip ospf message-digest-key 1 md5 $(right_key)" ;;
+    ospf_key_mismatch) configure "interface $w" 'no ip ospf message-digest-key 1' "ip ospf message-digest-key 1 md5 $(right_key "$element")" ;;
     ospf_network_statement) configure 'router ospf' "no $(wrong_network)" "network $(cat "$work/net.$element") area $(area "$(other "$element")")" ;;
     route_filter)
       if grep -q '^ip protocol ospf' "$work/conf.$element"; then
