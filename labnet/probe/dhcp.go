@@ -3,7 +3,9 @@ package probe
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -40,7 +42,7 @@ func checkDHCP(ctx context.Context, c *check) error {
 	if holdErr == nil {
 		c.measured["address"] = held.String()
 	}
-	offer, err := discover(ctx, c.post.NetNS, nic)
+	offer, err := discover(ctx, c.post.NetNS, nic, c.clientID(nic))
 	if err != nil {
 		if expired(ctx) {
 			return failf(StageConnect, "no_offer", "no DHCP server answered")
@@ -91,9 +93,27 @@ func lease(nic card, segment netip.Prefix) (netip.Prefix, error) {
 	return netip.Prefix{}, failf(StageContent, "no_lease", "the card has no address")
 }
 
+// clientID is the identifier by which the workstation's own client goes (option
+// 61, RFC 2132 9.14), as systemd-networkd notes it with its lease. With it the
+// server takes us for that client; without a lease there is none to be taken for.
+func (c *check) clientID(nic card) []byte {
+	text, err := c.read(fmt.Sprintf("/run/systemd/netif/leases/%d", nic.index))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "CLIENTID="); ok {
+			if id, err := hex.DecodeString(value); err == nil && len(id) > 0 && len(id) <= 255 {
+				return id
+			}
+		}
+	}
+	return nil
+}
+
 // discover sends one DHCPDISCOVER, again after a second, and waits for the
 // first offer.
-func discover(ctx context.Context, ns string, nic card) (*dhcpv4.DHCPv4, error) {
+func discover(ctx context.Context, ns string, nic card, id []byte) (*dhcpv4.DHCPv4, error) {
 	f, err := socket(ns, unix.AF_PACKET, unix.SOCK_DGRAM, int(htons(unix.ETH_P_IP)))
 	if err != nil {
 		return nil, err
@@ -110,6 +130,9 @@ func discover(ctx context.Context, ns string, nic card) (*dhcpv4.DHCPv4, error) 
 	ask, err := dhcpv4.NewDiscovery(nic.hw)
 	if err != nil {
 		return nil, failf(StagePost, "error", "%w", err)
+	}
+	if len(id) > 0 {
+		ask.UpdateOption(dhcpv4.OptClientIdentifier(id))
 	}
 	stop := context.AfterFunc(ctx, func() { f.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -274,17 +274,23 @@ func TestDHCP(t *testing.T) {
 	})
 	t.Run("served", func(t *testing.T) {
 		g := newGround(t)
-		asked := make(chan dhcpv4.MessageType, 16)
+		asked := make(chan *dhcpv4.DHCPv4, 16)
 		g.dhcpServer("192.0.2.10", asked)
+		nl, err := netlink.NewHandleAt(g.postNS)
+		must(t, err)
+		defer nl.Close()
+		eth0, err := nl.LinkByName("eth0")
+		must(t, err)
+		g.write(fmt.Sprintf("/run/systemd/netif/leases/%d", eth0.Attrs().Index), "ADDRESS=192.0.2.10\nCLIENTID=ff00c0ffee\n")
 		r := g.check(ask("192.0.2.1"))
 		want(t, r, "", "")
+		if id := fmt.Sprintf("%x", (<-asked).Options.Get(dhcpv4.OptionClientIdentifier)); id != "ff00c0ffee" {
+			t.Errorf("the server was asked by client %s", id)
+		}
 		if r.Measured["server"] != "192.0.2.1" || r.Measured["offered"] != "192.0.2.10" || r.Measured["address"] != "192.0.2.10/24" {
 			t.Errorf("measured %v", r.Measured)
 		}
 		want(t, g.check(ask("192.0.2.2")), StageContent, "wrong_server")
-		nl, err := netlink.NewHandleAt(g.postNS)
-		must(t, err)
-		defer nl.Close()
 		addr, err := netlink.ParseAddr("192.0.2.10/24")
 		must(t, err)
 		must(t, nl.AddrDel(g.postLnk, addr))
@@ -294,7 +300,7 @@ func TestDHCP(t *testing.T) {
 		must(t, nl.AddrAdd(g.postLnk, auto))
 		want(t, g.check(ask("")), StageContent, "wrong_subnet")
 		for len(asked) > 0 {
-			if m := <-asked; m != dhcpv4.MessageTypeDiscover {
+			if m := (<-asked).MessageType(); m != dhcpv4.MessageTypeDiscover {
 				t.Errorf("the check sent a %s", m)
 			}
 		}
@@ -303,7 +309,7 @@ func TestDHCP(t *testing.T) {
 	})
 	t.Run("other subnet", func(t *testing.T) {
 		g := newGround(t)
-		g.dhcpServer("10.9.9.9", make(chan dhcpv4.MessageType, 16))
+		g.dhcpServer("10.9.9.9", make(chan *dhcpv4.DHCPv4, 16))
 		want(t, g.check(ask("")), StageContent, "wrong_offer")
 	})
 }

@@ -228,7 +228,7 @@ func (g *ground) sqlServer(addr, user, password string) {
 }
 
 // dhcpServer offers one address for ever and counts what clients ask.
-func (g *ground) dhcpServer(offer string, asked chan<- dhcpv4.MessageType) {
+func (g *ground) dhcpServer(offer string, asked chan<- *dhcpv4.DHCPv4) {
 	c := g.listenUDP("0.0.0.0:67")
 	raw, err := c.(*net.UDPConn).SyscallConn()
 	must(g.t, err)
@@ -248,7 +248,7 @@ func (g *ground) dhcpServer(offer string, asked chan<- dhcpv4.MessageType) {
 			if err != nil {
 				continue
 			}
-			asked <- m.MessageType()
+			asked <- m
 			answer, err := dhcpv4.NewReplyFromRequest(m, dhcpv4.WithMessageType(dhcpv4.MessageTypeOffer),
 				dhcpv4.WithYourIP(net.ParseIP(offer)), dhcpv4.WithServerIP(net.ParseIP("192.0.2.1")),
 				dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.ParseIP("192.0.2.1"))))

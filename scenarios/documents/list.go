@@ -50,6 +50,8 @@ var entries = []entry{
 	{"notice-web", "Notice : sites web (nginx)", "Note: web sites (nginx)"},
 	{"notice-messagerie", "Notice : messagerie (Postfix, Dovecot)", "Note: mail (Postfix, Dovecot)"},
 	{"notice-heure", "Notice : heure (chrony)", "Note: time (chrony)"},
+	{"notice-supervision", "Notice : supervision (Prometheus)", "Note: monitoring (Prometheus)"},
+	{"notice-vulcain", "Notice : ERP Vulcain", "Note: Vulcain ERP"},
 	{"notice-sauvegarde", "Notice : sauvegarde (rsync, restic)", "Note: backup (rsync, restic)"},
 }
 
