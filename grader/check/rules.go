@@ -166,7 +166,7 @@ func flagRestoredWhileRed(v *View) *Flag {
 			}
 		}
 		if len(red) > 0 {
-			return one(flag(UnsupportedDeclaration, args{"probes": red, "n": len(red)},
+			return one(flag(UnsupportedDeclaration, args{"probes": probeLabels(red), "n": len(red)},
 				map[string]any{"probes": red}, ev))
 		}
 	}

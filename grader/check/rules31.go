@@ -120,25 +120,25 @@ func restored(v *View) Finding {
 	case v.Off("probe") || len(v.Facts.HitProbes) == 0:
 		return finding(id, NotObserved, a, m, v.Lossy("probe"))
 	case len(p.Red) > 0 && coldGreen:
-		a["probes"] = p.Red
+		a["probes"] = probeLabels(p.Red)
 		return finding(id, NotApplied, a, m, ev)
 	case len(p.Red) > 0:
-		a["probes"] = p.Red
+		a["probes"] = probeLabels(p.Red)
 		return finding(id, NotRestored, a, m, ev)
 	case len(p.Relapsed) > 0:
-		a["probes"], a["span"] = p.Relapsed, seconds(p.needSeconds)
+		a["probes"], a["span"] = probeLabels(p.Relapsed), seconds(p.needSeconds)
 		return finding(id, RelapseAfterFinish, a, m, ev)
 	case len(p.Unseen) > 0:
 		return finding(id, PermanenceNotObserved, a, m, ev)
 	case len(cold.red) > 0:
-		a["probes"] = cold.red
+		a["probes"] = probeLabels(cold.red)
 		return finding(id, LostAtColdStart, a, m, ev)
 	case !p.Complete():
 		return finding(id, PermanenceNotObserved, a, m, ev)
 	case !coldGreen:
 		return finding(id, ColdStartNotObserved, a, m, ev)
 	case len(cold.collateral) > 0:
-		a["probes"] = cold.collateral
+		a["probes"] = probeLabels(cold.collateral)
 		return finding(id, CollateralAtColdStart, a, m, ev)
 	}
 	return finding(id, RestoredPermanent, a, m, ev)

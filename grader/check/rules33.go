@@ -296,7 +296,7 @@ func quality(v *View) Finding {
 	}
 	sort.Strings(names)
 	m := map[string]any{"interrupted": strs(names), "longest_seconds": round(longest), "restarts": restarts}
-	a := args{"outages": len(names), "names": names, "longest": seconds(longest), "restarts": restarts}
+	a := args{"outages": len(names), "names": probeLabels(names), "longest": seconds(longest), "restarts": restarts}
 	if len(names) == 0 {
 		return finding(id, QualityNoInterruption, a, m, append(ev, v.FinishSeq))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/situlab/situlab/grader/evidence"
 )
@@ -272,12 +273,29 @@ func (v *View) element(id string) (evidence.Element, bool) {
 	return evidence.Element{}, false
 }
 
-// elementLabel names an element for a sentence.
+// elementLabel names an element for a sentence: a machine by its name with its
+// role behind, anything else by its label.
 func (v *View) elementLabel(id string) evidence.Text {
-	if e, ok := v.element(id); ok && e.Label != (evidence.Text{}) {
-		return e.Label
+	e, ok := v.element(id)
+	switch {
+	case !ok || e.Label == (evidence.Text{}):
+		return evidence.Text{FR: id, EN: id}
+	case e.Node == id && !strings.Contains(e.Label.FR, id):
+		return evidence.Text{FR: id + " (" + e.Label.FR + ")", EN: id + " (" + e.Label.EN + ")"}
 	}
-	return evidence.Text{FR: id, EN: id}
+	return e.Label
+}
+
+// probeLabels names probes for a sentence: "erp@bur2" is erp seen from bur2.
+func probeLabels(probes []string) []evidence.Text {
+	out := make([]evidence.Text, len(probes))
+	for i, p := range probes {
+		out[i] = evidence.Text{FR: p, EN: p}
+		if service, segment, ok := strings.Cut(p, "@"); ok {
+			out[i] = evidence.Text{FR: service + " depuis " + segment, EN: service + " from " + segment}
+		}
+	}
+	return out
 }
 
 // groupLabels names groups for a sentence.

@@ -95,6 +95,8 @@ type CommandLine struct {
 	IsDisc bool
 	IsChg  bool
 	Failed bool
+	// Neutral is neither test nor change; hidden until asked for.
+	Neutral bool
 }
 
 // SolutionView compares the reference with the candidate.
@@ -274,7 +276,7 @@ func commandLines(v *check.View, c clock) (lines []CommandLine, hidden int) {
 			continue
 		}
 		lines = append(lines, CommandLine{Command: cmd, Since: c.since(cmd.BootNS), IsTest: cmd.Test != "",
-			IsDisc: cmd.Discriminating, IsChg: cmd.Change != "", Failed: cmd.Code > 0})
+			IsDisc: cmd.Discriminating, IsChg: cmd.Change != "", Failed: cmd.Code > 0, Neutral: cmd.Test == "" && cmd.Change == ""})
 	}
 	return lines, hidden
 }
