@@ -36,5 +36,6 @@ func (b *bucket) take(n int) {
 	b.tokens -= float64(n)
 	if b.tokens < 0 {
 		b.sleep(time.Duration(-b.tokens / rate * float64(time.Second)))
+		b.tokens, b.last = 0, b.now()
 	}
 }

@@ -176,7 +176,7 @@ func (h *Handle) Close(ctx context.Context) error {
 	}
 	// The events' end is the holder's last word.
 	over := make(chan struct{})
-	c, err := dial(ctx, h.info.Socket, hello{Mode: "events", Offset: 1 << 62})
+	c, err := dial(ctx, h.info.Socket, hello{Mode: "events", Offset: -1})
 	if err != nil {
 		return nil // it has ended meanwhile
 	}

@@ -256,7 +256,11 @@ func (h *holder) tell(end bool) {
 		a.offset, a.bytes = a.offset+int64(a.bytes), 0
 		a.sum.Reset()
 	}
-	a.expire(end)
+	wait := hiddenAfter
+	if end {
+		wait = 0
+	}
+	a.expire(wait)
 	if a.keys > 0 && (end || len(a.pending) == 0) {
 		out = append(out, Event{Kind: EventKeys, Keys: a.keys, Hidden: a.hidden, Seconds: time.Since(a.since).Seconds()})
 		a.keys, a.hidden = 0, 0
@@ -277,6 +281,9 @@ func (a *account) typed(n typed) {
 	if n.keys == 0 {
 		return
 	}
+	if n.enters > 0 {
+		a.expire(hiddenBeforeEnter)
+	}
 	now := time.Now()
 	if a.keys == 0 {
 		a.since = now
@@ -289,15 +296,21 @@ func (a *account) typed(n typed) {
 
 // echo: so many bytes came back.
 func (a *account) echo(n int) {
+	a.expire(hiddenAfter)
 	a.pending = a.pending[min(n, len(a.pending)):]
 }
 
-// hiddenAfter is how long a key may wait for its echo (a slow line included).
-const hiddenAfter = 1500 * time.Millisecond
+// How long a key may wait for its echo, a slow line included; when an Enter
+// follows, which is answered by output, the wait is over earlier.
+const (
+	hiddenAfter       = 1500 * time.Millisecond
+	hiddenBeforeEnter = 400 * time.Millisecond
+)
 
-func (a *account) expire(all bool) {
+// expire counts the keys that waited longer as hidden.
+func (a *account) expire(wait time.Duration) {
 	i := 0
-	for i < len(a.pending) && (all || time.Since(a.pending[i]) > hiddenAfter) {
+	for i < len(a.pending) && time.Since(a.pending[i]) >= wait {
 		i++
 	}
 	a.hidden += i

@@ -49,9 +49,13 @@ func (s *screen) fresh() {
 	emu.SetScrollbackSize(1)
 	emu.SetCallbacks(vt.Callbacks{
 		CursorPosition: func(old, new uv.Position) {
-			if old.Y != new.Y && !s.inLF && s.enters > 0 {
-				s.cut(old.Y)
+			if old.Y == new.Y || s.inLF || s.enters == 0 {
+				return
 			}
+			if new.Y == old.Y+1 && full(s.row(old.Y), s.cols) {
+				return // wrapped: the line goes on
+			}
+			s.cut(old.Y)
 		},
 		EnableMode:  func(m ansi.Mode) { s.mode(m, true) },
 		DisableMode: func(m ansi.Mode) { s.mode(m, false) },

@@ -225,6 +225,13 @@ func (s *server) events(c net.Conn, offset int64) {
 		return
 	}
 	defer f.Close()
+	if offset < 0 { // only what is to come
+		i, err := f.Stat()
+		if err != nil {
+			return
+		}
+		offset = i.Size()
+	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return
 	}

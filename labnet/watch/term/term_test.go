@@ -1,0 +1,493 @@
+package term
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// TestMain lets the test binary be the holder and, for the kill test, the
+// controller.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == HelperCommand {
+		os.Exit(Main(os.Args[2:]))
+	}
+	if spec := os.Getenv("TERM_TEST_START"); spec != "" {
+		var s Spec
+		if err := json.Unmarshal([]byte(spec), &s); err != nil {
+			panic(err)
+		}
+		if _, err := Start(context.Background(), s, ""); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("started\n")
+		select {} // until killed
+	}
+	os.Exit(m.Run())
+}
+
+func testSpec(t *testing.T, command ...string) Spec {
+	return Spec{ID: "t1", Kind: "shell", Dir: t.TempDir(), Command: command, Cols: 80, Rows: 24, WorkDir: "/",
+		Env: []string{"TERM=xterm-256color", "PS1=cand@adm1:/\\$ ", "HISTFILE=/dev/null", "LC_ALL=C.UTF-8", "INPUTRC=/dev/null"}}
+}
+
+func start(t *testing.T, s Spec) *Handle {
+	t.Helper()
+	h, err := Start(t.Context(), s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := h.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// viewer is an attached client on a local pty of its own.
+type testViewer struct {
+	t    *testing.T
+	tty  *os.File // our side of the local terminal
+	far  *os.File
+	seen chan []byte
+	all  bytes.Buffer
+	code chan int
+	err  chan error
+}
+
+func view(t *testing.T, h *Handle) *testViewer {
+	t.Helper()
+	ours, local, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pty.Setsize(local, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	v := &testViewer{t: t, tty: ours, far: local, seen: make(chan []byte, 1000), code: make(chan int, 1), err: make(chan error, 1)}
+	go func() {
+		c, err := Attach(context.Background(), h.Info().Socket, local, local, AttachOptions{})
+		v.code <- c
+		v.err <- err
+		local.Close()
+	}()
+	go func() {
+		defer close(v.seen)
+		for {
+			b := make([]byte, 4096)
+			n, err := ours.Read(b)
+			if n > 0 {
+				v.seen <- b[:n]
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { ours.Close() })
+	return v
+}
+
+func (v *testViewer) typeIn(s string) {
+	v.t.Helper()
+	if _, err := v.tty.WriteString(s); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// expect waits until text has been shown since the last expect.
+func (v *testViewer) expect(text string) string {
+	v.t.Helper()
+	limit := time.After(20 * time.Second)
+	for {
+		if i := strings.Index(v.all.String(), text); i >= 0 {
+			got := string(v.all.Next(i + len(text)))
+			return got
+		}
+		select {
+		case b, ok := <-v.seen:
+			if !ok {
+				v.t.Fatalf("the terminal ended before %q: %q", text, v.all.String())
+			}
+			v.all.Write(b)
+		case <-limit:
+			v.t.Fatalf("no %q in %q", text, v.all.String())
+		}
+	}
+}
+
+// events collects a terminal's events until its end.
+func events(t *testing.T, h *Handle, offset int64) []Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := h.Follow(ctx, offset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []Event
+	for e := range c {
+		out = append(out, e)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("the events did not end: %+v", out)
+	}
+	return out
+}
+
+// output rebuilds the exact bytes of a recording.
+func output(t *testing.T, file string) (all []byte, times []float64, sizes []string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<20)
+	for first := true; sc.Scan(); first = false {
+		if first {
+			var head struct{ Version, Width, Height int }
+			if err := json.Unmarshal(sc.Bytes(), &head); err != nil || head.Version != 2 || head.Width != 80 || head.Height != 24 {
+				t.Fatalf("head %s: %v", sc.Text(), err)
+			}
+			continue
+		}
+		var e [3]any
+		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
+			t.Fatalf("%q: %v", sc.Text(), err)
+		}
+		times = append(times, e[0].(float64))
+		data := e[2].(string)
+		switch e[1] {
+		case "o":
+			all = append(all, data...)
+		case "x":
+			exact, err := base64.StdEncoding.DecodeString(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = all[:len(all)-len(strings.ToValidUTF8(string(exact), "\uFFFD"))]
+			all = append(all, exact...)
+		case "r":
+			sizes = append(sizes, data)
+		}
+	}
+	return all, times, sizes
+}
+
+func of(events []Event, kind string) (out []Event) {
+	for _, e := range events {
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func TestShellIsRecorded(t *testing.T) {
+	h := start(t, testSpec(t, "/bin/bash", "--norc", "--noprofile"))
+	i := h.Info()
+	if i.PID == 0 || i.Holder == os.Getpid() || i.Session == NoSession {
+		t.Errorf("%+v", i)
+	}
+	v := view(t, h)
+	v.expect("cand@adm1:/#")
+	v.typeIn("echo été-$((40+2))\r")
+	v.expect("été-42")
+	v.typeIn("exit 3\r")
+	if c, err := <-v.code, <-v.err; c != 3 || err != nil {
+		t.Errorf("attach: %d %v", c, err)
+	}
+	ev := events(t, h, 0)
+	var lines []string
+	for _, e := range of(ev, EventLine) {
+		lines = append(lines, e.Text)
+		if !e.Typed {
+			t.Errorf("not typed: %+v", e)
+		}
+	}
+	if want := "cand@adm1:/# echo été-$((40+2))|cand@adm1:/# exit 3"; strings.Join(lines, "|") != want {
+		t.Errorf("lines %q", lines)
+	}
+	if c := of(ev, EventClose); len(c) != 1 || c[0].Code != 3 {
+		t.Errorf("close %+v", c)
+	}
+	keys := 0
+	for _, e := range of(ev, EventKeys) {
+		keys += e.Keys
+	}
+	if want := len([]rune("echo été-$((40+2))\rexit 3\r")); keys != want {
+		t.Errorf("%d keys, want %d", keys, want)
+	}
+	all, _, _ := output(t, i.Cast)
+	if !bytes.Contains(all, []byte("été-42")) {
+		t.Errorf("recording %q", all)
+	}
+	checkAccount(t, ev, all)
+	if got := h.Info(); got.Ended == nil || got.Exit != 3 || h.Running() {
+		t.Errorf("%+v running %v", got, h.Running())
+	}
+}
+
+// checkAccount compares the hashes told with the recording.
+func checkAccount(t *testing.T, ev []Event, all []byte) {
+	t.Helper()
+	var at int64
+	for _, e := range of(ev, EventOutput) {
+		if e.Offset != at {
+			t.Fatalf("output at %d, want %d", e.Offset, at)
+		}
+		at += int64(e.Bytes)
+		if at > int64(len(all)) {
+			t.Fatalf("%d bytes told, %d recorded", at, len(all))
+		}
+		if got := sum(all[e.Offset:at]); got != e.SHA256 {
+			t.Errorf("hash of [%d,%d) differs", e.Offset, at)
+		}
+	}
+	if at != int64(len(all)) {
+		t.Errorf("%d bytes told, %d recorded", at, len(all))
+	}
+}
+
+func TestBytesAreExact(t *testing.T) {
+	dir := t.TempDir()
+	want := []byte("héé\xff\xfe\x00|€uro|\xe2\x82|\xf0\x9f\x98\x80 end")
+	if err := os.WriteFile(dir+"/f", want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := testSpec(t, "/bin/sh", "-c", "stty -opost; dd bs=1 if="+dir+"/f 2>/dev/null")
+	h := start(t, s)
+	ev := events(t, h, 0)
+	all, _, _ := output(t, h.Info().Cast)
+	if !bytes.Equal(all, want) {
+		t.Errorf("recorded %q, want %q", all, want)
+	}
+	checkAccount(t, ev, all)
+}
+
+func TestPasswordIsNeverStored(t *testing.T) {
+	h := start(t, testSpec(t, "/bin/bash", "-c", `read -r -s -p "Password: " p; echo; echo "got ${#p}"; sleep 0.1`))
+	v := view(t, h)
+	v.expect("Password:")
+	const secret = "Tr0ub4dor&3xyzzy"
+	v.typeIn(secret)
+	time.Sleep(hiddenBeforeEnter + 200*time.Millisecond) // a person types slower than this program
+	v.typeIn("\r")
+	v.expect("got 16")
+	<-v.code
+	ev := events(t, h, 0)
+	hidden := 0
+	for _, e := range of(ev, EventKeys) {
+		hidden += e.Hidden
+	}
+	if hidden != len(secret) {
+		t.Errorf("%d hidden keys, want %d", hidden, len(secret))
+	}
+	files, err := os.ReadDir(h.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(h.dir + "/" + f.Name())
+		if err == nil && bytes.Contains(b, []byte(secret)) {
+			t.Errorf("%s holds the password", f.Name())
+		}
+	}
+}
+
+func TestResizeAndReplay(t *testing.T) {
+	h := start(t, testSpec(t, "/bin/bash", "--norc", "--noprofile"))
+	v := view(t, h)
+	v.expect("/#")
+	if err := pty.Setsize(v.far, &pty.Winsize{Rows: 40, Cols: 132}); err != nil {
+		t.Fatal(err)
+	}
+	// The attach client is this process: the signal that the kernel would send to
+	// the foreground group of the local terminal.
+	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		v.typeIn("stty size\r")
+		v.expect("stty size\r\n")
+		if got := v.expect("# "); strings.Contains(got, "40 132") {
+			break
+		}
+	}
+	v.typeIn("printf '\\033[2J\\033[5;7Hmark-here\\033[31mred\\033[0m\\r\\n'\r")
+	v.expect("red")
+	w := view(t, h) // a second viewer
+	got := w.expect("mark-here")
+	if !strings.Contains(got, "\x1b[5;1H") {
+		t.Errorf("the screen was not placed: %q", got)
+	}
+	w.typeIn("echo second-viewer\r")
+	v.expect("second-viewer")
+	w.typeIn("\x1d") // detach
+	if err := <-w.err; !errors.Is(err, ErrDetached) {
+		t.Errorf("detach: %v", err)
+	}
+	v.typeIn("echo still-here\r")
+	v.expect("still-here")
+	v.tty.Close() // the local terminal hangs up
+	if err := <-v.err; !errors.Is(err, ErrDetached) {
+		t.Errorf("hangup: %v", err)
+	}
+	if !h.Running() {
+		t.Fatal("a lost viewer ended the terminal")
+	}
+	_, _, sizes := output(t, h.Info().Cast)
+	if len(sizes) == 0 || !strings.Contains(strings.Join(sizes, " "), "132x40") {
+		t.Errorf("sizes %q", sizes)
+	}
+}
+
+func TestOutlivesItsController(t *testing.T) {
+	s := testSpec(t, "/bin/bash", "--norc", "--noprofile")
+	arg, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "TERM_TEST_START="+string(arg))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Open(s.Dir, s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view(t, h)
+	v.expect("/#")
+	v.typeIn("x=before; echo $x\r")
+	v.expect("before\r\n")
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil { // the whole group
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	v.typeIn("echo $x-and-after\r")
+	v.expect("before-and-after")
+	v.typeIn("exit\r")
+	<-v.code
+	ev := events(t, h, 0)
+	checkAccount(t, ev, func() []byte { b, _, _ := output(t, h.Info().Cast); return b }())
+	if n := len(of(ev, EventLine)); n != 3 {
+		t.Errorf("%d lines, want 3", n)
+	}
+	// An adopting controller goes on where the dead one had stopped.
+	mid := ev[len(ev)/2]
+	if rest := events(t, h, mid.Next); len(rest) != len(ev)-len(ev)/2-1 {
+		t.Errorf("%d events after the middle of %d", len(rest), len(ev))
+	}
+}
+
+func TestKilledHolderIsTold(t *testing.T) {
+	s := testSpec(t, "/bin/sleep", "1000")
+	h, err := Start(t.Context(), s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.Follow(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := <-c; e.Kind != EventOpen {
+		t.Errorf("%+v", e)
+	}
+	if err := syscall.Kill(h.Info().Holder, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var last Event
+	for e := range c {
+		last = e
+	}
+	if last.Kind != EventLost {
+		t.Errorf("last %+v", last)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Errorf("close of a dead one: %v", err)
+	}
+}
+
+func TestCloseStopsWhatIgnoresHangup(t *testing.T) {
+	s := testSpec(t, "/bin/bash", "-c", "trap '' HUP TERM; echo ready; while :; do sleep 0.2; done")
+	h, err := Start(t.Context(), s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view(t, h)
+	v.expect("ready")
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h.Running() || h.Info().Exit != 137 {
+		t.Errorf("running %v exit %d", h.Running(), h.Info().Exit)
+	}
+}
+
+func TestPauseNotifyAndScript(t *testing.T) {
+	h := start(t, testSpec(t, "/bin/cat"))
+	v := view(t, h)
+	ctx := t.Context()
+	if err := h.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v.typeIn("unheard\r")
+	if err := h.Notify(ctx, "\r\npaused by the controller\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	v.expect("paused by the controller")
+	time.Sleep(200 * time.Millisecond) // the key must have been thrown away, which nothing shows
+	if err := h.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v.typeIn("heard\r")
+	if got := v.expect("heard\r\n"); strings.Contains(got, "unheard") {
+		t.Errorf("typed during the pause: %q", got)
+	}
+	all, _, _ := output(t, h.Info().Cast)
+	if !bytes.Contains(all, []byte("paused by the controller")) {
+		t.Error("the notice is not in the recording")
+	}
+}
+
+func TestFailureToStart(t *testing.T) {
+	s := testSpec(t, "/no/such/program")
+	if _, err := Start(t.Context(), s, ""); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+		t.Errorf("%v", err)
+	}
+	s = testSpec(t)
+	if _, err := Start(t.Context(), s, ""); err == nil {
+		t.Error("no command")
+	}
+	s = testSpec(t, "/bin/true")
+	s.ID = "../x"
+	if _, err := Start(t.Context(), s, ""); err == nil {
+		t.Error("bad id")
+	}
+}
