@@ -8,8 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
+
+// buildBytes is what a build needs on the disk: about 0.9 GB of layers, 0.4 GB
+// of packages, and the base's packages once more while it is made.
+const buildBytes = 2 << 30
 
 // BuildOptions change what Build does.
 type BuildOptions struct {
@@ -53,6 +58,9 @@ func (s *Store) build(ctx context.Context, r *recipe, o BuildOptions) (*Image, e
 		return nil, err
 	}
 	defer end()
+	if err := roomFor(s.dir, buildBytes); err != nil {
+		return nil, err
+	}
 	if !o.Fresh { // another process may have built it while we waited
 		if img, err := s.built(r); err != nil || img != nil {
 			return img, err
@@ -138,6 +146,22 @@ func (b *builder) step(what string) {
 	b.done++
 }
 
+// detail makes a watcher that shows what a long step is doing, from the lines
+// of mmdebstrap ("I: ...") and dpkg ("Setting up PACKAGE (VERSION) ...").
+func (b *builder) detail(what string) func(line string) {
+	done := b.done - 1
+	return func(line string) {
+		now, ok := strings.CutPrefix(line, "I: ")
+		if pkg, setting := strings.CutPrefix(line, "Setting up "); setting {
+			name, _, _ := strings.Cut(pkg, " ")
+			now, ok = "setting up "+name, true
+		}
+		if ok {
+			b.options.Progress.tell(what+": "+now, done, b.steps)
+		}
+	}
+}
+
 func (b *builder) build(ctx context.Context) (*Image, error) {
 	for _, d := range []string{filepath.Join(b.archives, "partial"), filepath.Join(b.lists, "partial")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -156,10 +180,10 @@ func (b *builder) build(ctx context.Context) (*Image, error) {
 	}
 	img, err := b.layers(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			err = fmt.Errorf("build the image: %w\nwhole log: %s", err, logFile)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		return nil, err
+		return nil, &HostError{What: "the image cannot be built", Hint: "the whole log is in " + logFile, Err: err}
 	}
 	if err := b.store.commit(img); err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ func (b *builder) makeBase(ctx context.Context, key string) (layer, error) {
 	}
 	err := inWorkshop(b.log, func(w *workshop) error {
 		b.step(fmt.Sprintf("base: %d packages and what they need", len(b.recipe.base.Packages)))
+		w.watch = b.detail("base")
 		if err := b.bootstrap(ctx, w, root); err != nil {
 			return err
 		}

@@ -94,6 +94,7 @@ func (b *builder) makeRole(ctx context.Context, r *roleRecipe, base layer, key s
 	work := filepath.Join(b.tmp, "role-"+r.role)
 	upper := filepath.Join(work, "tree")
 	err := b.onBase(base, upper, func(w *workshop, root string) error {
+		w.watch = b.detail("role " + r.role)
 		if err := b.install(ctx, w, r, root); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,6 +57,29 @@ func syncFS(path string) error {
 		return fmt.Errorf("write %s to the disk: %w", path, err)
 	}
 	return nil
+}
+
+// roomFor says before a long work that the disk is too small for it.
+func roomFor(dir string, need int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("measure %s: %w", dir, err)
+	}
+	if free := int64(st.Bavail) * st.Bsize; free < need {
+		return &HostError{
+			What: fmt.Sprintf("%s has %d MiB free, an image needs %d", dir, free>>20, need>>20),
+			Hint: "make room, or set SITULAB_HOME to a larger disk",
+		}
+	}
+	return nil
+}
+
+// diskFull turns a full disk into what the host cannot do.
+func diskFull(dir string, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return &HostError{What: "the disk of " + dir + " is full", Hint: "make room, or set SITULAB_HOME to a larger disk", Err: err}
+	}
+	return err
 }
 
 // failpoint lets tests end the process at a named point, as a kill would.

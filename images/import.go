@@ -77,11 +77,11 @@ func (s *Store) importWith(ctx context.Context, o ImportOptions, do func(tmp str
 	defer end()
 	img, err := do(tmp)
 	if err != nil {
-		return nil, err
+		return nil, diskFull(s.dir, err)
 	}
 	failpoint("imported")
 	if err := s.commit(img); err != nil {
-		return nil, err
+		return nil, diskFull(s.dir, err)
 	}
 	o.Progress.tell("image "+img.Name+" is ready", 1, 1)
 	return img, nil

@@ -461,3 +461,32 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	}
 	end()
 }
+
+func TestFullDisk(t *testing.T) {
+	home := t.TempDir()
+	if err := unix.Mount("tmpfs", home, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(home, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	s := Open(filepath.Join(home, "images"))
+	big := smallRootfs(t, file{name: "big", body: strings.Repeat("x", 2<<20)})
+	var h *HostError
+	if _, err := s.ImportFrom(context.Background(), bytes.NewReader(big), "big", ImportOptions{}); !errors.As(err, &h) {
+		t.Errorf("import: %v", err)
+	}
+	r, err := loadRecipe(smallRecipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.build(context.Background(), r, BuildOptions{}); !errors.As(err, &h) {
+		t.Errorf("build: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.dir, "*", "*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	mustImport(t, s, smallRootfs(t))
+}

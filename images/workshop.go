@@ -24,6 +24,8 @@ import (
 type workshop struct {
 	log io.Writer
 	env []string
+	// watch, if set, is told the lines that programs print; never two at once.
+	watch func(line string)
 }
 
 // neutralName is the host name that packages see while they are installed.
@@ -79,7 +81,7 @@ func buildEnv() []string {
 // run runs a program in its own pid namespace, so that ending it (or us) ends
 // all that it started. root is what it sees as "/"; "" is the host's.
 func (w *workshop) run(ctx context.Context, root, stdin string, args ...string) error {
-	tail := &lastLines{}
+	tail := &lastLines{watch: w.watch}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = w.env
 	cmd.Dir = "/"
@@ -154,10 +156,25 @@ func (w *workshop) bind(from, to string) error {
 }
 
 // lastLines keeps the end of a program's output, for the message if it fails.
-type lastLines struct{ b []byte }
+type lastLines struct {
+	b     []byte
+	watch func(string)
+	line  []byte
+}
 
 func (l *lastLines) Write(p []byte) (int, error) {
 	l.b = append(l.b, p...)
+	if l.watch != nil {
+		l.line = append(l.line, p...)
+		for {
+			line, rest, ok := bytes.Cut(l.line, []byte("\n"))
+			if !ok {
+				break
+			}
+			l.watch(string(line))
+			l.line = rest
+		}
+	}
 	if len(l.b) > 8<<10 {
 		l.b = l.b[len(l.b)-4<<10:]
 	}
