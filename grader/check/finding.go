@@ -104,8 +104,11 @@ func tidy(ev []uint64) []uint64 {
 }
 
 func fillText(t evidence.Text, a args) evidence.Text {
-	return evidence.Text{FR: fill(t.FR, a, "fr"), EN: fill(t.EN, a, "en")}
+	return evidence.Text{FR: fill(spaced.Replace(t.FR), a, "fr"), EN: fill(t.EN, a, "en")}
 }
+
+// spaced puts the no-break spaces of French typography.
+var spaced = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " ?", "\u00a0?", "« ", "«\u00a0", " »", "\u00a0»")
 
 // fill replaces {name}. "{n|singular|plural}" chooses by the number n: French
 // takes the singular below 2, English for exactly 1. "{n|none|one|many}" has

@@ -233,13 +233,13 @@ var reasons = map[Reason]reason{
 		"The complete restart of the company was not carried through: permanence could not be checked."), none},
 
 	LogbookFacts: {Jury, tx(
-		"Le cahier d’exploitation compte {entries|zéro entrée|une entrée|# entrées} pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées} ; {matched|aucune n’a d’entrée proche|une a une entrée proche|# ont une entrée proche} sur le même équipement.",
-		"The logbook has {entries|no entry|one entry|# entries} for {changes|no observed intervention|one observed intervention|# observed interventions}; {matched|none has|one has|# have} an entry close by on the same equipment."), tx(
+		"Le cahier d’exploitation compte {entries|zéro entrée|une entrée|# entrées} pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées} ; {matched|aucune n’est consignée|une est consignée|# sont consignées} à un moment proche, sur le même équipement.",
+		"The logbook has {entries|no entry|one entry|# entries} for {changes|no observed intervention|one observed intervention|# observed interventions}; {matched|none is|one is|# are} recorded close in time, on the same equipment."), tx(
 		"Les constats et les actions, essais infructueux compris, sont-ils consignés fidèlement ?",
 		"Are findings and actions, failed attempts included, faithfully recorded?")},
 	LogbookEmpty: {Jury, tx(
-		"Le cahier d’exploitation ne contient aucune entrée, pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées}.",
-		"The logbook has no entry, for {changes|no observed intervention|one observed intervention|# observed interventions}."), tx(
+		"Le cahier d’exploitation ne contient aucune entrée ; {changes|aucune intervention n’a été constatée|une intervention a été constatée|# interventions ont été constatées}.",
+		"The logbook has no entry; {changes|no intervention was observed|one intervention was observed|# interventions were observed}."), tx(
 		"Comment un collègue pourrait-il savoir ce que vous avez constaté et fait ?",
 		"How could a colleague know what you found and did?")},
 	ReportFacts: {Jury, tx(
@@ -328,8 +328,8 @@ var reasons = map[Reason]reason{
 		"Qui est responsable de ces équipements, et qui vous a autorisé à les modifier ?",
 		"Who is responsible for these machines, and who allowed you to change them?")},
 	IsolationFacts: {Jury, tx(
-		"Le candidat est intervenu {changes} fois sur l’équipement en défaut ({node}), en dernier : « {last} ».",
-		"The candidate intervened {changes} {changes|time|times} on the faulty machine ({node}), the last one: “{last}”."), tx(
+		"Le candidat est intervenu {changes|zéro fois|une fois|# fois} sur l’équipement en défaut ({node}), en dernier : « {last} ».",
+		"The candidate intervened {changes|not once|once|# times} on the faulty machine ({node}), the last one: “{last}”."), tx(
 		"L’élément défaillant a-t-il été isolé ou remplacé de façon appropriée ?",
 		"Was the faulty component suitably isolated or replaced?")},
 	IsolationElsewhere: {Jury, tx(

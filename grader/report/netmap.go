@@ -16,6 +16,7 @@ const (
 	laneStep  = 18.0
 	nodeRow   = 34.0
 	busRow    = 54.0
+	bareRow   = 34.0 // a network without machines of its own
 	chipRow   = 24.0
 	chipH     = 18.0
 	charWidth = 6.6
@@ -189,6 +190,7 @@ func (m *mapper) lay() NetMap {
 			out.Routes = append(out.Routes, c)
 			y += nodeRow
 		}
+		y += 8
 		for _, s := range m.ordered(site) {
 			b := Bus{X1: out.Gutter, X2: mapWidth - mapPad*2, Y: y + 16, Label: s.ID, CIDR: s.CIDR,
 				Hit: contains(m.view.Facts.HitSegments, s.ID), Faulty: m.faulty[s.ID]}
@@ -200,7 +202,10 @@ func (m *mapper) lay() NetMap {
 			busY[s.ID] = b.Y
 			rows := m.place(&b, s.ID, out.Gutter)
 			out.Buses = append(out.Buses, b)
-			y += busRow + chipRow*float64(rows-1)
+			y += bareRow
+			if len(b.Chips) > 0 {
+				y += busRow - bareRow + chipRow*float64(rows-1)
+			}
 		}
 		y += 6
 		out.Panels = append(out.Panels, Panel{Y: top, H: y - top - 4, Label: site})

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/grader/evidence"
 )
@@ -133,8 +135,11 @@ func ui(key string) evidence.Text {
 	if !ok {
 		panic("report: no text " + key)
 	}
-	return t
+	return tx(spaced.Replace(t.FR), t.EN)
 }
+
+// spaced puts the no-break spaces of French typography.
+var spaced = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " ?", "\u00a0?", "« ", "«\u00a0", " »", "\u00a0»")
 
 // outcomeWord is what a jury reads for an outcome.
 func outcomeWord(o check.Outcome) evidence.Text {

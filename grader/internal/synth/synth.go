@@ -54,7 +54,8 @@ func Facts(twin bool) evidence.Facts {
 			{ID: "erp1", Class: "server", Node: "erp1", Label: text("le serveur erp1", "server erp1")},
 			{ID: "fw-brv1", Class: "firewall", Node: "fw-brv1", Label: text("le pare-feu fw-brv1", "firewall fw-brv1")},
 		},
-		Perimeter:    []string{"adm1", "rt-til1", "rt-brv1", "fw-brv1", "dns1", "dns2", "erp1", "fic1", "mail1"},
+		Perimeter: []string{"adm1", "rt-til1", "rt-brv1", "fw-brv1", "dns1", "dns2", "erp1", "fic1", "mail1", "dhcp1", "ann1",
+			"bdd1", "web1", "log1", "sup1", "sauv1", "sauv2", "depot1", "ext1", "relais1"},
 		RelatedNodes: []string{"rt-brv1"},
 		Groups: []evidence.Group{
 			{ID: "tilly-bureaux", Label: text("les bureaux de Tilly", "the Tilly offices")},
@@ -96,46 +97,41 @@ func text(fr, en string) evidence.Text { return evidence.Text{FR: fr, EN: en} }
 
 func companyMap() evidence.MapData {
 	var m evidence.MapData
-	seg := func(id, cidr, site string) {
-		m.Segments = append(m.Segments, evidence.MapSegment{ID: id, Label: id, CIDR: cidr, Site: site})
-	}
 	node := func(id, kind, site string, segments ...string) {
 		m.Nodes = append(m.Nodes, evidence.MapNode{ID: id, Kind: kind, Site: site})
 		for _, s := range segments {
 			m.Links = append(m.Links, evidence.MapLink{Node: id, Segment: s})
 		}
 	}
-	seg("srv", "10.20.10.0/24", "Bréval")
-	seg("bur", "10.20.30.0/24", "Bréval")
-	seg("be", "10.20.40.0/24", "Bréval")
-	seg("interco", "10.20.70.0/29", "Bréval")
-	seg("wan1", "10.20.255.0/30", "WAN")
-	seg("wan2", "10.20.255.4/30", "WAN")
-	seg("inet", "203.0.113.0/29", "Internet")
-	seg("srv2", "10.20.110.0/24", "Tilly")
-	seg("bur2", "10.20.130.0/24", "Tilly")
-	seg("ate2", "10.20.150.0/24", "Tilly")
-	node("rt-brv1", "router", "Bréval", "srv", "bur", "be", "interco", "wan1")
-	node("fw-brv1", "firewall", "Bréval", "interco", "inet")
-	node("op-mpls", "operator", "WAN", "wan1", "wan2")
-	node("op-inet", "operator", "Internet", "inet")
-	node("rt-til1", "router", "Tilly", "wan2", "srv2", "bur2", "ate2")
-	for _, n := range []string{"dns1", "dhcp1", "ann1", "fic1", "erp1", "bdd1"} {
-		node(n, "server", "Bréval", "srv")
+	for i, x := range []struct{ id, cidr, site string }{
+		{"srv", "10.20.10.0/24", "Bréval"}, {"adm", "10.20.20.0/24", "Bréval"}, {"bur", "10.20.30.0/24", "Bréval"},
+		{"be", "10.20.40.0/24", "Bréval"}, {"ate", "10.20.50.0/24", "Bréval"}, {"dmz", "10.20.60.0/24", "Bréval"},
+		{"interco", "10.20.70.0/29", "Bréval"}, {"wan1", "10.20.255.0/30", "(opérateur)"},
+		{"wan2", "10.20.255.4/30", "(opérateur)"}, {"sec1", "10.20.255.8/30", "(opérateur)"},
+		{"sec2", "10.20.255.12/30", "(opérateur)"}, {"inet", "203.0.113.0/29", "(opérateur)"},
+		{"srv2", "10.20.110.0/24", "Tilly"}, {"bur2", "10.20.130.0/24", "Tilly"}, {"ate2", "10.20.150.0/24", "Tilly"},
+	} {
+		m.Segments = append(m.Segments, evidence.MapSegment{ID: x.id, Label: x.id, CIDR: x.cidr, Site: x.site, X: float64(i)})
 	}
-	node("dns2", "server", "Tilly", "srv2")
-	node("sauv2", "server", "Tilly", "srv2")
-	for i := range 12 {
-		node(fmt.Sprintf("pc-bur-%02d", i+1), "workstation", "Bréval", "bur")
+	node("rt-brv1", "router", "Bréval", "interco", "srv", "adm", "bur", "be", "ate", "wan1", "sec1")
+	node("fw-brv1", "firewall", "Bréval", "interco", "dmz", "inet")
+	node("op-mpls", "operator", "(opérateur)", "wan1", "wan2")
+	node("op-secours", "operator", "(opérateur)", "sec1", "sec2")
+	node("op-inet", "operator", "(opérateur)", "inet")
+	node("rt-til1", "router", "Tilly", "wan2", "sec2", "srv2", "bur2", "ate2")
+	for _, x := range [][]string{{"srv", "dns1", "dhcp1", "ann1", "fic1", "bdd1", "erp1", "web1", "mail1", "log1"},
+		{"adm", "adm1", "sup1", "sauv1", "depot1"}, {"dmz", "ext1", "relais1"}, {"srv2", "dns2", "sauv2"}} {
+		for _, n := range x[1:] {
+			node(n, "server", "", x[0])
+		}
 	}
-	for i := range 8 {
-		node(fmt.Sprintf("pc-be-%02d", i+1), "workstation", "Bréval", "be")
-	}
-	for i := range 3 {
-		node(fmt.Sprintf("pc-tib-%02d", i+1), "workstation", "Tilly", "bur2")
-	}
-	for i := range 6 {
-		node(fmt.Sprintf("pc-tia-%02d", i+1), "workstation", "Tilly", "ate2")
+	for _, x := range []struct {
+		segment string
+		posts   int
+	}{{"bur", 12}, {"be", 8}, {"ate", 9}, {"bur2", 3}, {"ate2", 6}} {
+		for i := range x.posts {
+			node(fmt.Sprintf("pc-%s-%02d", x.segment, i+1), "workstation", "", x.segment)
+		}
 	}
 	return m
 }
@@ -275,7 +271,7 @@ func (s *Session) Finish() {
 		s.Green[p] = s.Permanent[p]
 	}
 	s.Silence(60)
-	s.Add("controller", "", "controller", &evidence.ExamColdStart{Nodes: 36, Restarted: 36, Seconds: 12, Settled: true})
+	s.Add("controller", "", "controller", &evidence.ExamColdStart{Nodes: 61, Restarted: 61, Seconds: 12, Settled: true})
 	s.phase = evidence.PhaseColdStart
 	s.Wait(60)
 	for i := range 4 {
