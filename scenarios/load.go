@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -110,7 +111,8 @@ func loadScenario(f *folder) (*Scenario, error) {
 			if !IsInput(err) {
 				return nil, err
 			}
-			if isPath(scn.Site) {
+			var own *InputError
+			if isPath(scn.Site) && !(errors.As(err, &own) && own.File == "") {
 				return nil, append(d.errs, asList(err)...).err()
 			}
 			d.failAt("site", "site: %v", err)

@@ -405,8 +405,12 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 			f.Mode = os.ModeDir
 		case a.From != "":
 			from := path.Join(dir, "templates", a.From)
+			if !fs.ValidPath(a.From) {
+				b.fail(src, "%s.from: %q is not a file name inside templates/", at, a.From)
+				continue
+			}
 			raw, err := fs.ReadFile(b.site.Files, from)
-			if err != nil || !fs.ValidPath(a.From) {
+			if err != nil {
 				b.fail(src, "%s.from: there is no %s", at, from)
 				continue
 			}
