@@ -201,6 +201,12 @@ func (b *builder) dressRole(ctx context.Context, w *workshop, r *roleRecipe, pat
 	if err := maskUnits(root, r.Mask); err != nil {
 		return err
 	}
+	for _, g := range r.Generators {
+		name := "etc/systemd/system-generators/" + g
+		if err := firstError(root.Remove(name), root.Symlink("/usr/lib/systemd/system-generators/"+g, name)); err != nil {
+			return fmt.Errorf("generator %s: %w", g, err)
+		}
+	}
 	if !r.Workstation {
 		// Servers keep their journal across boots (journald.conf(5), Storage=auto).
 		if err := w.run(ctx, path, "", "install", "-d", "-m", "2755", "-g", "systemd-journal", "/var/log/journal"); err != nil {

@@ -70,6 +70,7 @@ type roleRecipe struct {
 	Debconf     []string `yaml:"debconf"`
 	Enable      []string `yaml:"enable"`
 	Sysv        []string `yaml:"sysv"`
+	Generators  []string `yaml:"generators"`
 	Mask        []mask   `yaml:"mask"`
 	Run         []string `yaml:"run"`
 }

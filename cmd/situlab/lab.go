@@ -150,10 +150,7 @@ func (a *app) labGraph() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			svg, err := documents.Plan(site, documents.PlanOptions{Lang: a.ui.Lang})
-			if err != nil {
-				return err
-			}
+			svg := documents.Plan(site, documents.PlanOptions{Lang: a.ui.Lang})
 			_, err = os.Stdout.Write(svg)
 			return err
 		},
@@ -193,7 +190,7 @@ func (a *app) attachNode(lab, name string) (*oci.Attached, error) {
 	if !labExists(lab) {
 		return nil, inputErrorf("no lab %q; labs: situlab lab list", lab)
 	}
-	n, err := oci.Attach(labnet.RuntimeState(lab), name)
+	n, err := oci.Attach(labnet.RuntimeState(lab), lab, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, inputErrorf("lab %q has no running node %q; nodes: situlab lab inspect %s", lab, name, lab)
 	}

@@ -110,10 +110,7 @@ func (a *app) siteDocuments() *cobra.Command {
 						return inputErrorf("--out: %w", err)
 					}
 				}
-				svg, err := documents.Plan(s, documents.PlanOptions{Lang: lang})
-				if err != nil {
-					return err
-				}
+				svg := documents.Plan(s, documents.PlanOptions{Lang: lang})
 				if err := os.WriteFile(filepath.Join(out, "plan."+lang+".svg"), svg, 0o644); err != nil {
 					return inputErrorf("--out: %w", err)
 				}

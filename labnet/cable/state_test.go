@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"reflect"
 	"slices"
@@ -46,6 +47,12 @@ table ip nat {
 	chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
 }`
 
+// forward sets a node's forwarding.
+func forward(t testing.TB, ns, value string) {
+	t.Helper()
+	within(t, ns, func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte(value), 0) })
+}
+
 // router is a node with an address, routes, rules and a ruleset.
 func router(t testing.TB) string {
 	t.Helper()
@@ -56,7 +63,7 @@ func router(t testing.TB) string {
 	run(t, ns, "", "ip", "route", "add", "default", "via", "10.0.0.254")
 	run(t, ns, "", "ip", "route", "add", "blackhole", "10.99.0.0/16", "table", "100")
 	run(t, ns, "", "ip", "rule", "add", "from", "10.0.0.0/24", "table", "100", "priority", "500")
-	run(t, ns, "", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+	forward(t, ns, "1")
 	run(t, ns, ruleset, "nft", "-f", "-")
 	return ns
 }
@@ -128,7 +135,7 @@ func TestStateSeesEachChange(t *testing.T) {
 		{"ip addr add 10.0.0.77/24 dev eth0", "", "address eth0 10.0.0.77/24"},
 		{"ip link set eth0 mtu 1400", "mtu 1500", "mtu 1400"},
 		{"ip rule del priority 500", "rule ip 00500", ""},
-		{"sysctl -q -w net.ipv4.ip_forward=0", "ip_forward = 1", "ip_forward = 0"},
+		{"forward 0", "ip_forward = 1", "ip_forward = 0"},
 		{"nft add rule inet filter inner ip daddr 10.1.1.1 drop", "", "ip daddr 10.1.1.1 drop"},
 		{"nft insert rule inet filter input tcp dport 25 drop", "", "dport 25 drop"},
 		{"nft add element inet filter trusted { 203.0.113.9 }", "", "203.0.113.9"},
@@ -140,7 +147,11 @@ func TestStateSeesEachChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, ns, "", strings.Fields(c.do)...)
+		if value, ok := strings.CutPrefix(c.do, "forward "); ok {
+			forward(t, ns, value)
+		} else {
+			run(t, ns, "", strings.Fields(c.do)...)
+		}
 		after, err := State(context.Background(), ns)
 		if err != nil {
 			t.Fatal(err)

@@ -55,16 +55,17 @@ func (s *Session) permanence(ctx context.Context) error {
 			err = rerr
 			break
 		}
-		st := check.Permanence(records)
-		if !st.Green || (st.Missing <= 0 && st.MissingSamples <= 0) {
-			complete = st.Green
+		st := check.Permanence(records, s.facts)
+		if st.Decided() {
+			complete = st.Complete()
 			break
 		}
+		missing := time.Duration(st.MissingSeconds * float64(time.Second))
 		if first {
-			s.ui.Step(s.ui.T("vérification de la permanence : encore %s de services verts à observer", "permanence: %s more of green services to be observed"), st.Missing.Round(time.Second))
+			s.ui.Step(s.ui.T("vérification de la permanence : encore %s de services verts à observer", "permanence: %s more of green services to be observed"), missing.Round(time.Second))
 		}
-		total := int(st.Span.Seconds() + st.Missing.Seconds())
-		s.ui.Progress(s.ui.T("secondes de services verts", "seconds of green services"), min(int(st.Span.Seconds()), total-1), total)
+		total := int(st.SpanSeconds + st.MissingSeconds)
+		s.ui.Progress(s.ui.T("secondes de services verts", "seconds of green services"), min(int(st.SpanSeconds), total-1), total)
 		select {
 		case <-tick.C:
 			continue

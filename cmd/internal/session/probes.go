@@ -15,7 +15,7 @@ import (
 // host's share small whatever the factor.
 const (
 	probeEvery = 15 * time.Second
-	fastest    = 3 * time.Second
+	fastest    = time.Second
 )
 
 func (s *Session) probeInterval() time.Duration { return max(fastest, s.scale(probeEvery)) }

@@ -35,7 +35,7 @@ func (c *call) doc() error {
 	if _, err := c.seal(&evidence.DocShown{Doc: rest[1]}); err != nil {
 		return err
 	}
-	return c.print(text)
+	return c.print(documents.Text(text, max(40, min(int(c.cols), 100))))
 }
 
 // maxReport bounds the text kept of a report in the journal.

@@ -2,12 +2,15 @@ package nodetest
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/node"
 )
 
 func wallTests(t *testing.T, f Fixture) {
@@ -92,9 +95,67 @@ func wallTests(t *testing.T, f Fixture) {
 			}
 		}
 	})
+	t.Run("Desk", func(t *testing.T) { testSocket(t, f) })
 	t.Run("Notify", func(t *testing.T) {
 		if code, _ := b.try(n, "touch /run/host/x 2>/dev/null || mkdir /run/host/d 2>/dev/null || rm /run/host/notify 2>/dev/null || mount -o remount,rw /run/host 2>/dev/null"); code == 0 {
 			t.Error("the node changes a directory of the host")
 		}
 	})
+}
+
+// testSocket shows a host directory with a listening socket in a node: anybody
+// there can talk through it, nobody can change it, and its place does not show.
+func testSocket(t *testing.T, f Fixture) {
+	dir, err := os.MkdirTemp("/run", "qzdesk-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=64k,mode=755"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	l, err := net.Listen("unix", dir+"/desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Chmod(dir+"/desk", 0o666); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintln(c, "bonjour")
+			c.Close()
+		}
+	}()
+	b := newBench(t, f)
+	s := b.spec("desk")
+	s.Sockets = []node.Socket{{HostDir: dir, Path: "/run/situ"}}
+	n := b.create(s)
+	b.identify(n)
+	b.start(n)
+	for _, user := range []string{"root", "daemon"} {
+		_, out := b.run(n, node.Command{Args: []string{"perl", "-MSocket", "-e", `socket(my $s, PF_UNIX, SOCK_STREAM, 0); connect($s, pack_sockaddr_un("/run/situ/desk")) or die $!; print <$s>`}, User: user})
+		if out != "bonjour\n" {
+			t.Errorf("%s hears %q", user, out)
+		}
+	}
+	if code, _ := b.try(n, "touch /run/situ/x 2>/dev/null || rm -f /run/situ/desk 2>/dev/null || chmod 0 /run/situ/desk 2>/dev/null || mount -o remount,rw /run/situ 2>/dev/null"); code == 0 {
+		t.Error("the node changes the host's directory")
+	}
+	if out := b.sh(n, "cat /proc/self/mountinfo"); strings.Contains(out, "qzdesk") {
+		t.Errorf("the place on the host shows:\n%s", out)
+	}
 }

@@ -162,6 +162,9 @@ func check(s node.Spec) error {
 		if !filepath.IsAbs(k.HostDir) || !filepath.IsAbs(k.Path) {
 			return bad("socket %s: absolute paths are needed", k.Path)
 		}
+		if err := passable(k.HostDir); err != nil {
+			return fmt.Errorf("socket %s of node %s: %w", k.Path, s.Name, err)
+		}
 	}
 	return nil
 }

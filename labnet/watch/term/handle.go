@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // HelperCommand is the hidden command of the situlab binary that Start runs and
@@ -174,19 +176,15 @@ func (h *Handle) Close(ctx context.Context) error {
 		}
 		return err
 	}
-	// The events' end is the holder's last word.
-	over := make(chan struct{})
-	c, err := dial(ctx, h.info.Socket, hello{Mode: "events", Offset: -1})
+	gone, err := h.holderGone(ctx)
 	if err != nil {
 		return nil // it has ended meanwhile
 	}
-	defer c.Close()
-	go func() { _, _ = io.Copy(io.Discard, c); close(over) }()
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	for {
 		select {
-		case <-over:
+		case <-gone:
 			return nil
 		case <-t.C:
 			_ = h.order(ctx, control{Op: "kill"})
@@ -194,6 +192,44 @@ func (h *Handle) Close(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// holderGone is closed when the holder's process, the one that answers on the
+// socket, has ended.
+func (h *Handle) holderGone(ctx context.Context) (<-chan struct{}, error) {
+	c, err := dial(ctx, h.info.Socket, hello{Mode: "events", Offset: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	if err := raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return nil, err
+	}
+	if cerr != nil {
+		return nil, cerr
+	}
+	fd, err := unix.PidfdOpen(int(cred.Pid), 0)
+	if err != nil {
+		return nil, err
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer unix.Close(fd)
+		for { // a process's descriptor is readable when it has ended
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+			if !errors.Is(err, unix.EINTR) {
+				close(gone)
+				return
+			}
+		}
+	}()
+	return gone, nil
 }
 
 // Follow reads the events from a byte offset on (0, or the Next of the last one
