@@ -34,7 +34,7 @@ func (a *app) scenarioList() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			var lines []scenarioLine
 			for _, id := range scenarios.Library() {
-				s, err := scenarios.LoadScenario(id)
+				s, err := present(id)
 				if err != nil {
 					return err
 				}
@@ -51,11 +51,29 @@ func (a *app) scenarioList() *cobra.Command {
 	}
 }
 
+// present fills a scenario's texts as written, on its healthy twin: nothing of
+// what is shown names a cause.
+func present(ref string) (*scenarios.Scenario, error) {
+	s, err := scenarios.LoadScenario(ref)
+	if err != nil {
+		return nil, err
+	}
+	site, err := scenarios.LoadSiteOf(s)
+	if err != nil {
+		return nil, err
+	}
+	v, err := scenarios.Draw(s, site, 0, scenarios.Healthy)
+	if err != nil {
+		return nil, err
+	}
+	return v.Scenario, nil
+}
+
 func (a *app) scenarioShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SCENARIO", Short: "La situation telle que le candidat la reçoit / the situation as the candidate gets it", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := scenarios.LoadScenario(args[0])
+			s, err := present(args[0])
 			if err != nil {
 				return err
 			}
