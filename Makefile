@@ -38,10 +38,6 @@ test: image ## CI's part (at most 60 minutes)
 test-all: image ## everything
 	@bash .ci/test all
 
-.PHONY: bench
-bench: image ## the figures, written to bench.json with the host's facts
-	@bash .ci/bench
-
 .PHONY: lint
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -140,6 +140,31 @@ func TestWaitGreen(t *testing.T) {
 	}
 }
 
+// TestFullPassIsGentle: however many posts ask, a server sees few of them at once.
+func TestFullPassIsGentle(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	var now, most atomic.Int32
+	go http.Serve(g.listen("192.0.2.1:80"), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(20 * time.Millisecond) // a server that takes its time
+	}))
+	r := &Runner{Probes: []scenarios.Probe{{ID: "web", Kind: "http", Target: "192.0.2.1"}}, Posts: func(int) []Post { return g.posts(24, "bur") }}
+	results, err := r.RunOnce(context.Background())
+	must(t, err)
+	for _, s := range results {
+		if !s.OK {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if most.Load() > together || most.Load() < 2 {
+		t.Errorf("%d checks of one server at once", most.Load())
+	}
+}
+
 // TestFullPassIsCheap measures a whole population: 38 posts x 12 checks.
 func TestFullPassIsCheap(t *testing.T) {
 	g := newGround(t)
