@@ -2,6 +2,7 @@ package oci_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func lowers(t testing.TB) []string {
 	if v := os.Getenv("SITULAB_TEST_LOWERS"); v != "" {
 		return strings.Split(v, ":")
 	}
-	img, err := images.Open(host.Home()).Ensure(t.Context(), nil)
+	img, err := images.Open(filepath.Join(host.Home(), "images")).Ensure(t.Context(), nil)
 	if err != nil {
 		t.Fatalf("an image is needed (situlab image build): %v", err)
 	}
