@@ -133,35 +133,35 @@ func FuzzLoadSite(f *testing.F) {
 	})
 }
 
-// FuzzLoadScenario is the same for scenarios, over the small site.
+// FuzzLoadScenario is the same for scenarios, against the small site (loaded
+// once: reading it again would be most of the work).
 func FuzzLoadScenario(f *testing.F) {
-	base := smallFS(f)
-	f.Add(base["scenario.yaml"].Data)
+	files := smallFS(f)
+	f.Add(files["scenario.yaml"].Data)
 	raw, err := fs.ReadFile(embedded, "library/lost-connectivity/scenario.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(raw)
+	sub, err := fs.Sub(files, "site")
+	if err != nil {
+		f.Fatal(err)
+	}
+	site, err := LoadSiteFS(sub, "small")
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		files := fstest.MapFS{}
-		for k, v := range base {
-			files[k] = v
-		}
-		files["scenario.yaml"] = &fstest.MapFile{Data: raw}
-		scn, err := LoadScenarioFS(files, "fuzz")
-		if err != nil {
-			if scn != nil || !IsInput(err) {
-				t.Fatalf("scenario %v, %T: %v", scn != nil, err, err)
-			}
+		scn := &Scenario{Files: files}
+		d := &decoder{file: scenarioFile, text: func(stem string) (Text, error) { return readText(&folder{files, ""}, stem) }}
+		d.decode(raw, scn)
+		checkScenario(d, scn, site)
+		if d.errs.err() != nil {
 			return
-		}
-		site, err := LoadSiteOf(scn)
-		if err != nil {
-			t.Fatal(err)
 		}
 		// What was accepted can be drawn, whatever the seed.
 		for seed := range uint64(3) {
-			if _, err := Draw(scn, site, seed, ""); err != nil && !IsInput(err) {
+			if _, err := Draw(scn, site, seed, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
