@@ -41,6 +41,8 @@ type Site struct {
 	People   []Person  `yaml:"people" json:"people"`
 	Services []Service `yaml:"services" json:"services"`
 	Probes   []Probe   `yaml:"probes" json:"probes"`
+	// Canaries are data that must be there, unchanged, after a session.
+	Canaries []Canary  `yaml:"canaries,omitempty" json:"canaries,omitempty"`
 	Flows    []Flow    `yaml:"flows" json:"flows"`
 	Backups  []Backup  `yaml:"backups" json:"backups"`
 	Secrets  []Secret  `yaml:"secrets" json:"secrets"`
@@ -192,6 +194,21 @@ type Probe struct {
 	// Segments are where it is asked from; empty means every segment that has
 	// workstations.
 	Segments []string `yaml:"segments,omitempty" json:"segments,omitempty"`
+}
+
+// Canary is data that a session must not lose (criterion 3.3-i): either a file
+// that the controller writes with a word of its own before the candidate comes,
+// or the answer of a query that must be the same afterwards.
+type Canary struct {
+	ID    string `yaml:"id" json:"id"`
+	Title Text   `yaml:"title" json:"title"`
+	// Node and Path place the file.
+	Node string `yaml:"node,omitempty" json:"node,omitempty"`
+	Path string `yaml:"path,omitempty" json:"path,omitempty" tmpl:"yes"`
+	// Probe is a probe of kind sql whose access is used for Query, whose single
+	// value (at most 100 characters: a digest) is compared.
+	Probe string `yaml:"probe,omitempty" json:"probe,omitempty"`
+	Query string `yaml:"query,omitempty" json:"query,omitempty"`
 }
 
 // Flow is a line of the flow matrix.

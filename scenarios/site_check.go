@@ -44,6 +44,7 @@ func checkSite(d *decoder, site *Site) {
 	c.nodeList()
 	c.peopleAndGroups()
 	c.servicesAndProbes()
+	c.canaries()
 	c.rest()
 	c.draws()
 	c.literals()
@@ -100,6 +101,9 @@ func (c *siteChecker) collect() {
 	}
 	for i := range s.Probes {
 		add("probe", fmt.Sprintf("probes[%d].id", i), s.Probes[i].ID)
+	}
+	for i := range s.Canaries {
+		add("canary", fmt.Sprintf("canaries[%d].id", i), s.Canaries[i].ID)
 	}
 	for i := range s.Secrets {
 		add("secret", fmt.Sprintf("secrets[%d].id", i), s.Secrets[i].ID)
@@ -285,6 +289,28 @@ func (c *siteChecker) servicesAndProbes() {
 		}
 		if t := pr.Target; idPattern.MatchString(t) && pr.Kind != "dhcp" && t != "gateway" {
 			c.ref("node", p+".target", t)
+		}
+	}
+}
+
+// canaries checks that each is either a file or a query.
+func (c *siteChecker) canaries() {
+	for i, x := range c.site.Canaries {
+		p := fmt.Sprintf("canaries[%d]", i)
+		file, query := x.Node != "" || x.Path != "", x.Probe != "" || x.Query != ""
+		switch {
+		case file == query, file && (x.Node == "" || x.Path == ""), query && (x.Probe == "" || x.Query == ""):
+			c.failAt(p, "%s: either node and path (a file), or probe and query", p)
+		case file && !strings.HasPrefix(x.Path, "/"):
+			c.failAt(p+".path", "%s.path: %q must begin with /", p, x.Path)
+		}
+		c.ref("node", p+".node", x.Node)
+		if c.ref("probe", p+".probe", x.Probe) {
+			for _, pr := range c.site.Probes {
+				if pr.ID == x.Probe && pr.Kind != "sql" {
+					c.failAt(p+".probe", "%s.probe: %q is of kind %s; a query needs one of kind sql", p, x.Probe, pr.Kind)
+				}
+			}
 		}
 	}
 }

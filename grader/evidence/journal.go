@@ -177,8 +177,11 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 		return 0, ErrClosed
 	}
 	boot, wall := j.opts.Now()
-	if e.BootNS == 0 {
+	switch {
+	case e.BootNS == 0 && e.Wall.IsZero():
 		e.BootNS = boot
+	case e.BootNS == 0:
+		e.BootNS = boot - int64(wall.Sub(e.Wall))
 	}
 	if e.Wall.IsZero() {
 		e.Wall = wall.Add(time.Duration(e.BootNS - boot))

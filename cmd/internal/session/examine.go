@@ -34,6 +34,17 @@ func (s *Session) examine(ctx context.Context) error {
 	return nil
 }
 
+// sampleAtFinish asks every service once, at the moment that the candidate has
+// finished: the last sample before it may be older than the repair.
+func (s *Session) sampleAtFinish(ctx context.Context) error {
+	results, err := provision.Runner(s.lab, 0).RunOnce(ctx)
+	if err != nil {
+		return err
+	}
+	s.recordSamples(results, evidence.PhasePermanence)
+	return nil
+}
+
 // permanence goes on probing until the window is complete, or a hit probe is
 // red: there is no use in waiting on red.
 func (s *Session) permanence(ctx context.Context) error {
@@ -120,6 +131,7 @@ func (s *Session) coldStart(ctx context.Context) error {
 		}
 		s.recordSamples(results, evidence.PhaseColdStart)
 	}
+	s.readCanaries(ctx)
 	return nil
 }
 

@@ -45,6 +45,9 @@ func (s *Session) breakIt(ctx context.Context) error {
 				mu.Unlock()
 			}
 		}
+		if err := s.plantCanaries(name, n); err != nil {
+			return err
+		}
 		return forget(n, yesterday)
 	})
 	if err == nil {

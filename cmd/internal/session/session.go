@@ -90,6 +90,8 @@ type Session struct {
 	begun   time.Time // the start that ages count back from
 	entered time.Time
 
+	values map[string]string // answers of the canaries' queries, by id
+
 	ending chan string // reason of the end of the candidate's work
 
 	mu        sync.Mutex
@@ -287,6 +289,8 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 		s.put(&evidence.SessionFinish{Reason: reason})
 		if reason == evidence.FinishInterrupted {
 			err = context.Canceled
+		} else {
+			err = s.sampleAtFinish(ctx)
 		}
 	}
 	s.clock.Stop()
@@ -347,7 +351,7 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 		return &EnvironmentError{"lab_not_ready", err.Error()}
 	}
 	s.put(&evidence.LabReady{Seconds: time.Since(begin).Seconds(), Probes: len(results)})
-	return nil
+	return s.canaryValues(ctx)
 }
 
 // work lets the candidate in and waits for the end of the work.
