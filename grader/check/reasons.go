@@ -344,8 +344,8 @@ var reasons = map[Reason]reason{
 		"How would you have isolated or replaced this component?")},
 
 	DataIntact: {Acquired, tx(
-		"Les {n} données témoins relues après l’épreuve sont intactes, et aucun flux n’a été ouvert au-delà de l’existant.",
-		"All {n} canary data read back after the session are intact, and no flow was opened beyond what existed."), none},
+		"Les {n} données témoins relues après l’épreuve sont intactes{flows}.",
+		"All {n} canary data read back after the session are intact{flows}."), none},
 	DataLost: {NotAcquired, tx(
 		"{lost} {lost|donnée témoin|données témoins} sur {n} {lost|est perdue ou altérée|sont perdues ou altérées} : {names}.",
 		"{lost} of {n} canary data {lost|is|are} lost or altered: {names}."), none},

@@ -52,7 +52,11 @@ func dataSafe(v *View) Finding {
 	case n == 0:
 		return finding(id, CanariesNotRead, nil, m, []uint64{v.FinishSeq})
 	}
-	return finding(id, DataIntact, args{"n": n}, m, ev)
+	closed := tx("", "")
+	if len(v.byType[evidence.TypeExamFlow]) > 0 {
+		closed = tx(", et aucun flux n’a été ouvert au-delà de l’existant", ", and no flow was opened beyond what existed")
+	}
+	return finding(id, DataIntact, args{"n": n, "flows": closed}, m, ev)
 }
 
 // DefaultNoticeSeconds is the unscaled delay of a first notice.
