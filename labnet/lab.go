@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sort"
@@ -132,10 +133,18 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
-	if l.runtime, err = oci.New(oci.Config{State: RuntimeState(cfg.Name)}); err != nil {
+	// Not assigned on error: an interface that holds a nil pointer is not nil,
+	// and Close would ask it to work.
+	rt, err := oci.New(oci.Config{State: RuntimeState(cfg.Name)})
+	if err != nil {
 		return nil, err
 	}
-	if l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: lk.dir}); err != nil {
+	l.runtime = rt
+	l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: lk.dir})
+	if errors.Is(err, os.ErrPermission) {
+		return nil, host.Errorf("run as root with CAP_NET_ADMIN; a container: --cap-add NET_ADMIN", "the lab's network cannot be made: %w", err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, s := range cfg.Site.Segments {
@@ -206,7 +215,10 @@ func shares(c scenarios.Class) uint64 {
 func (l *Lab) order() []*machine {
 	out := make([]*machine, 0, len(l.cfg.Site.Nodes))
 	for i := range l.cfg.Site.Nodes {
-		out = append(out, l.nodes[l.cfg.Site.Nodes[i].Name])
+		// A lab that failed early closes without having prepared them all.
+		if m := l.nodes[l.cfg.Site.Nodes[i].Name]; m != nil {
+			out = append(out, m)
+		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].site.Rank < out[j].site.Rank })
 	return out
