@@ -46,7 +46,12 @@ func NewDisk(ctx context.Context, dir string, size int64) (*Disk, error) {
 	}
 	err = unix.Fallocate(int(f.Fd()), 0, 0, size)
 	f.Close()
-	if err == nil {
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		err = Errorf("set SITULAB_HOME to a disk with ext4, xfs or btrfs", "the file system of %s cannot reserve room for the lab's disk", dir)
+	case err != nil:
+		err = Errorf("free some space or set SITULAB_HOME to a larger disk", "no room for the lab's disk of %d MiB in %s: %w", size>>20, dir, err)
+	default:
 		err = d.format(ctx)
 	}
 	if err == nil {
@@ -54,9 +59,24 @@ func NewDisk(ctx context.Context, dir string, size int64) (*Disk, error) {
 	}
 	if err != nil {
 		_ = d.Remove()
-		return nil, Errorf("free some space or set SITULAB_HOME to a larger disk", "make the lab's disk of %d MiB in %s: %w", size>>20, dir, err)
+		return nil, err
 	}
 	return d, nil
+}
+
+// tool runs a program of the host; its own words are the error.
+func tool(ctx context.Context, debian, hint, what, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case errors.Is(err, exec.ErrNotFound):
+		return Errorf("apt install "+debian, "the program %s is missing", name)
+	}
+	if first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n"); first != "" {
+		err = errors.New(strings.TrimSuffix(first, "."))
+	}
+	return Errorf(hint, "%s: %w", what, err)
 }
 
 // OpenDisk is the disk of a lab that runs already.
@@ -70,18 +90,15 @@ func (d *Disk) Mount() string { return filepath.Join(d.dir, "disk") }
 func (d *Disk) format(ctx context.Context) error {
 	// No journal of its own is kept across a power cut of the host: the lab is
 	// gone then. -m 0: the reserve would protect nobody (overlay writes as root).
-	out, err := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-F", "-m", "0", "-i", "8192",
-		"-O", "^resize_inode", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-L", "situlab", d.image()).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mkfs.ext4: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
+	return tool(ctx, "e2fsprogs", "free some space or set SITULAB_HOME to a larger disk", "the lab's disk cannot be formatted", "mkfs.ext4", "-q", "-F", "-m", "0", "-i", "8192",
+		"-O", "^resize_inode", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-L", "situlab", d.image())
 }
 
 func (d *Disk) mount(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "mount", "-t", "ext4", "-o", "loop,noatime,nosuid,nodev,commit=60", d.image(), d.Mount()).CombinedOutput()
+	err := tool(ctx, "mount", "loop devices are needed: modprobe loop; a container needs /dev/loop-control and the right to mount", "the lab's disk cannot be mounted",
+		"mount", "-t", "ext4", "-o", "loop,noatime,nosuid,nodev,commit=60", d.image(), d.Mount())
 	if err != nil {
-		return fmt.Errorf("mount: %w: %s", err, strings.TrimSpace(string(out)))
+		return err
 	}
 	// Nothing mounted below may travel to other mount namespaces and keep the
 	// disk busy.

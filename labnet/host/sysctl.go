@@ -88,9 +88,9 @@ func withState(f func(saved map[string]int) error) error {
 func RaiseLimits(nodes int) error {
 	return withState(func(saved map[string]int) error {
 		type change struct {
-			key  string
-			want int
-			why  string
+			key       string
+			now, want int
+			why       string
 		}
 		var todo []change
 		for _, l := range limits {
@@ -105,7 +105,7 @@ func RaiseLimits(nodes int) error {
 				if _, ok := saved[l.key]; !ok {
 					saved[l.key] = now
 				}
-				todo = append(todo, change{l.key, want, l.why})
+				todo = append(todo, change{l.key, now, want, l.why})
 			}
 		}
 		if len(todo) == 0 {
@@ -121,7 +121,7 @@ func RaiseLimits(nodes int) error {
 		for _, c := range todo {
 			if err := os.WriteFile(sysctlPath(c.key), []byte(strconv.Itoa(c.want)), 0); err != nil {
 				return &Error{
-					What: fmt.Sprintf("%s is too small for %d nodes (%s)", c.key, nodes, c.why),
+					What: fmt.Sprintf("%s is %d, too small for %d nodes (%s), and cannot be raised", c.key, c.now, nodes, c.why),
 					Hint: fmt.Sprintf("as root on the host: sysctl -w %s=%d", c.key, c.want),
 					Err:  err,
 				}
@@ -131,10 +131,20 @@ func RaiseLimits(nodes int) error {
 	})
 }
 
-// RestoreLimits puts the saved sysctls back; call it when no lab runs any more.
+// RestoreLimits puts the saved sysctls back when no lab runs any more. A lab
+// makes its state directory before it raises anything: under the lock none can
+// slip in between the look and the writing.
 func RestoreLimits() error {
 	return withState(func(saved map[string]int) error {
+		if labs, _ := os.ReadDir(filepath.Dir(LabState("x"))); len(labs) > 0 {
+			return nil
+		}
 		for key, was := range saved {
+			// What could not be raised has nothing to be put back.
+			if now, err := readSysctl(key); err == nil && now == was {
+				delete(saved, key)
+				continue
+			}
 			if err := os.WriteFile(sysctlPath(key), []byte(strconv.Itoa(was)), 0); err != nil {
 				return fmt.Errorf("put %s back to %d: %w", key, was, err)
 			}
