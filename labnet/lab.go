@@ -81,6 +81,7 @@ type Lab struct {
 	mu      sync.Mutex
 	nodes   map[string]*machine
 	closing bool
+	release *release // of the last start
 	wg      sync.WaitGroup
 	start   time.Time
 }
@@ -93,7 +94,7 @@ type machine struct {
 	mu    sync.Mutex // held while the incarnation changes
 	node  node.Node
 	state State
-	held  bool // its ports wait for the lease path
+	held  []string // interfaces whose ports wait for the lease path
 }
 
 // State is the state of a node.
@@ -241,11 +242,7 @@ func (l *Lab) startAll(ctx context.Context, prepare func(string, node.Node) erro
 		return err
 	}
 	l.tell(Event{Step: Started})
-	l.wg.Add(1)
-	go func() {
-		defer l.wg.Done()
-		l.releasePosts(ctx, ms, begin)
-	}()
+	l.startRelease(ms, begin)
 	return nil
 }
 
@@ -276,21 +273,30 @@ func (l *Lab) create(ctx context.Context, m *machine, prepare func(string, node.
 		}
 	}
 	for _, i := range m.site.Interfaces {
-		err := l.sw.Attach(ctx, cable.Attachment{Node: m.site.Name, Interface: i.Name, Segment: i.Segment, NetNS: n.NetNS(), Raise: true})
-		if err != nil {
+		if err := l.plug(ctx, m.site.Name, i, n.NetNS()); err != nil {
 			return fmt.Errorf("node %s: %w", m.site.Name, err)
-		}
-		// A carrier line is as fast as its contract says, in each direction: each
-		// end limits what it receives.
-		if seg := l.segment(i.Segment); seg != nil && seg.RateBits > 0 {
-			if err := l.sw.Impair(ctx, m.site.Name, i.Name, cable.Impairment{RateBits: seg.RateBits}, cable.ToNode); err != nil {
-				return fmt.Errorf("node %s: %w", m.site.Name, err)
-			}
 		}
 	}
 	m.state = Starting
 	l.tell(Event{Step: Created, Node: m.site.Name, PID: n.PID()})
 	return nil
+}
+
+// plug gives a node one of its cables: what the network was last told about it
+// (another segment, no power, an impairment) survives the node's reboot; a cable
+// that never was is as the site says.
+func (l *Lab) plug(ctx context.Context, name string, i scenarios.Interface, netns string) error {
+	err := l.sw.Reattach(ctx, name, i.Name, netns)
+	if !errors.Is(err, cable.ErrNoPort) {
+		return err
+	}
+	a := cable.Attachment{Node: name, Interface: i.Name, Segment: i.Segment, NetNS: netns, Raise: true}
+	if seg := l.segment(i.Segment); seg != nil && seg.RateBits > 0 {
+		// A carrier line is as fast as its contract says, in each direction: each
+		// end limits what it receives.
+		a.ToNode.RateBits = seg.RateBits
+	}
+	return l.sw.Attach(ctx, a)
 }
 
 func nodeFiles(files []scenarios.TreeFile, start time.Time) []node.File {
@@ -362,7 +368,8 @@ func (l *Lab) NodeState(name string) State {
 	return m.state
 }
 
-// WaitRunning waits until every node that is starting has booted.
+// WaitRunning waits until every node that is starting has booted, and no port
+// waits for the lease path any more.
 func (l *Lab) WaitRunning(ctx context.Context) error {
 	for _, m := range l.order() {
 		m.mu.Lock()
@@ -378,6 +385,11 @@ func (l *Lab) WaitRunning(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("node %s has not finished its boot: %w", m.site.Name, ctx.Err())
 		}
+	}
+	select {
+	case <-l.released():
+	case <-ctx.Done():
+		return fmt.Errorf("the workstations' ports: %w", ctx.Err())
 	}
 	l.tell(Event{Step: Running})
 	return nil

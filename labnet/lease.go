@@ -25,50 +25,109 @@ import (
 // server must behave as in life.
 const leaseTimeout = 20 * time.Second
 
+// leaseMargin releases them when everything that could open the way has booted
+// and has had time to exchange its routes: a site that is cut off gets no better
+// by waiting.
+const leaseMargin = 3 * time.Second
+
 // leasePoll is how often the way is looked at; it costs two reads of /proc.
 const leasePoll = 50 * time.Millisecond
 
-// holdPosts takes the ports of posts with leases down before they start.
+// holdPosts takes the ports of posts with leases down before they start; a port
+// that has no power anyway stays as it is.
 func (l *Lab) holdPosts(ctx context.Context, ms []*machine) error {
+	ports, err := l.sw.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	down := map[[2]string]bool{}
+	for _, p := range ports {
+		down[[2]string{p.Node, p.Interface}] = !p.Up
+	}
 	for _, m := range ms {
-		m.held = false
+		m.held = nil
 		if m.site.Class != scenarios.Workstation {
 			continue
 		}
 		for _, i := range m.site.Interfaces {
-			if !i.DHCP {
+			if !i.DHCP || down[[2]string{m.site.Name, i.Name}] {
 				continue
 			}
 			if err := l.sw.SetLink(ctx, m.site.Name, i.Name, false); err != nil {
 				return err
 			}
-			m.held = true
+			m.held = append(m.held, i.Name)
 		}
 	}
 	return nil
 }
 
-// releasePosts raises the ports segment by segment as their way opens.
+// release is the raising of held ports while a lab starts.
+type release struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// startRelease raises the held ports in the background.
+func (l *Lab) startRelease(ms []*machine, begin time.Time) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &release{cancel, make(chan struct{})}
+	l.mu.Lock()
+	l.release = r
+	l.mu.Unlock()
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		defer close(r.done)
+		l.releasePosts(ctx, ms, begin)
+	}()
+}
+
+// endRelease raises what is still held, so that no port stays without power for
+// a reason of ours.
+func (l *Lab) endRelease() {
+	l.mu.Lock()
+	r := l.release
+	l.mu.Unlock()
+	if r != nil {
+		r.cancel()
+		<-r.done
+	}
+}
+
+// released is closed when no port is held any more.
+func (l *Lab) released() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.release.done
+}
+
+// releasePosts raises the ports segment by segment as their way opens, and all
+// that are left when it is told to end.
 func (l *Lab) releasePosts(ctx context.Context, ms []*machine, begin time.Time) {
 	held := map[string][]*machine{}
 	for _, m := range ms {
-		if m.held {
+		if len(m.held) > 0 {
 			seg := m.site.Interfaces[0].Segment
 			held[seg] = append(held[seg], m)
 		}
 	}
 	tick := time.NewTicker(leasePoll)
 	defer tick.Stop()
-	for len(held) > 0 && !l.isClosing() {
-		late := time.Since(begin) > leaseTimeout
+	var settled time.Time // since when everything but the posts has booted
+	for len(held) > 0 {
+		if settled.IsZero() && l.infrastructureUp(ms) {
+			settled = time.Now()
+		}
+		late := time.Since(begin) > leaseTimeout || ctx.Err() != nil || !settled.IsZero() && time.Since(settled) > leaseMargin
 		for seg, posts := range held {
 			if !late && !l.leasePathOpen(seg) {
 				continue
 			}
 			for _, m := range posts {
-				for _, i := range m.site.Interfaces {
+				for _, name := range m.held {
 					// A post that is gone meanwhile has no port to raise.
-					_ = l.sw.SetLink(ctx, m.site.Name, i.Name, true)
+					_ = l.sw.SetLink(context.WithoutCancel(ctx), m.site.Name, name, true)
 				}
 			}
 			delete(held, seg)
@@ -76,9 +135,19 @@ func (l *Lab) releasePosts(ctx context.Context, ms []*machine, begin time.Time) 
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
 		}
 	}
+}
+
+// infrastructureUp says that every node but the workstations has booted or is
+// off.
+func (l *Lab) infrastructureUp(ms []*machine) bool {
+	for _, m := range ms {
+		if m.site.Class != scenarios.Workstation && l.NodeState(m.site.Name) == Starting {
+			return false
+		}
+	}
+	return true
 }
 
 // leasePathOpen says whether a DISCOVER of the segment would be answered.

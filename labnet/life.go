@@ -110,6 +110,7 @@ func (l *Lab) Reboot(ctx context.Context, name string) error {
 // stopAll shuts all nodes down in the reverse order of their ranks and removes
 // their namespaces; the disks stay.
 func (l *Lab) stopAll(ctx context.Context, grace time.Duration) error {
+	l.endRelease()
 	ms := l.order()
 	for i, j := 0, len(ms)-1; i < j; i, j = i+1, j-1 {
 		ms[i], ms[j] = ms[j], ms[i]
@@ -150,12 +151,24 @@ func (l *Lab) ColdStart(ctx context.Context, prepare func(name string, n node.No
 	if err := l.stopAll(ctx, stopGrace); err != nil {
 		return err
 	}
+	// All old cables at the price of one; what they were is remembered.
+	var names []string
+	for name := range l.nodes {
+		names = append(names, name)
+	}
+	if err := l.sw.Unplug(ctx, names...); err != nil {
+		return err
+	}
 	return l.startAll(ctx, prepare)
 }
 
-// Reset gives the lab pristine disks and starts it again.
+// Reset gives the lab pristine disks and the cables of the site, and starts it
+// again.
 func (l *Lab) Reset(ctx context.Context) error {
 	if err := l.stopAll(ctx, 0); err != nil {
+		return err
+	}
+	if err := l.sw.GC(ctx, nil); err != nil {
 		return err
 	}
 	for _, m := range l.order() {
