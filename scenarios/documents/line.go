@@ -121,6 +121,8 @@ func (v *view) backupLine() *BackupLine {
 			back = append(back, fmt.Sprintf("ip route %s %s", seg.Net, last.far.hop))
 		}
 	}
+	// The way out goes through the main site, also by this line.
+	back = append(back, "ip route 0.0.0.0/0 "+last.far.hop)
 	b.FarRoutes = strings.Join(back, "\n")
 	b.FarUnroute = "no " + strings.Join(back, "\nno ")
 	return b
