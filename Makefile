@@ -38,6 +38,10 @@ test: image ## CI's part (at most 60 minutes)
 test-all: image ## everything
 	@bash .ci/test all
 
+.PHONY: bench
+bench: image ## figures, beside Docker Compose and Mininet (BENCH="-n 1 -sections up" for a part)
+	@bash .ci/bench $(BENCH)
+
 .PHONY: lint
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
