@@ -52,18 +52,24 @@ func (d *decoder) failAt(path, format string, args ...any) {
 		return
 	}
 	e := inputErrorf(d.file, format, args...)
+	if p := nearest(d.places, path); p.File != "" {
+		e.Position = p
+	}
+	d.errs = append(d.errs, e)
+}
+
+// nearest is the place of a path, or of its nearest written parent.
+func nearest(places map[string]Position, path string) Position {
 	for {
-		if p, ok := d.places[path]; ok {
-			e.Position = p
-			break
+		if p, ok := places[path]; ok {
+			return p
 		}
 		i := strings.LastIndexAny(path, ".[")
 		if i < 0 {
-			break
+			return Position{}
 		}
 		path = path[:i]
 	}
-	d.errs = append(d.errs, e)
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
@@ -142,7 +148,7 @@ func (d *decoder) syntax(err error) {
 			n.Column = 1
 		}
 	}
-	d.fail(n, "this is not YAML: %s", msg)
+	d.fail(n, "this is not YAML, here or on the next lines: %s", msg)
 }
 
 // sane refuses what a file of ours never needs and an attacker does: aliases
@@ -199,14 +205,14 @@ func what(t reflect.Type) string {
 	case reflect.Slice:
 		return "a list"
 	default:
-		return "a mapping"
+		return "fields (name: value)"
 	}
 }
 
 func got(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "a mapping"
+		return "fields"
 	case yaml.SequenceNode:
 		return "a list"
 	}
@@ -225,7 +231,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, required boo
 	d.places[path] = Position{File: d.file, Line: n.Line, Column: n.Column}
 	t := v.Type()
 	if n.Tag != "" && !strings.HasPrefix(n.Tag, "!!") {
-		d.fail(n, "%s: tags such as %s are not used here", orFile(path), n.Tag)
+		d.fail(n, "%stags such as %s are not used here", at(path), n.Tag)
 		return
 	}
 	switch {
@@ -263,15 +269,16 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, required boo
 	}
 }
 
-func orFile(path string) string {
+// at begins a message about what stands at a path, the file itself having none.
+func at(path string) string {
 	if path == "" {
-		return "the file"
+		return ""
 	}
-	return path
+	return path + ": "
 }
 
 func (d *decoder) wrong(n *yaml.Node, t reflect.Type, path string) {
-	d.fail(n, "%s: wants %s, not %s", orFile(path), what(t), got(n))
+	d.fail(n, "%swants %s, not %s", at(path), what(t), got(n))
 }
 
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, required bool) {
@@ -397,7 +404,7 @@ func (d *decoder) mapValue(n *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		if line, dup := first[k.Value]; dup {
-			d.fail(k, "%s: %q is written twice (first on line %d)", orFile(path), k.Value, line)
+			d.fail(k, "%s%q is written twice (first on line %d)", at(path), k.Value, line)
 			continue
 		}
 		first[k.Value] = k.Line
@@ -455,14 +462,14 @@ func (d *decoder) structValue(n *yaml.Node, v reflect.Value, path string) {
 		first[k.Value] = k.Line
 		f, ok := byName[k.Value]
 		if !ok {
-			d.fail(k, "%s: there is no field %q%s", orFile(path), k.Value, didYouMean(k.Value, names))
+			d.fail(k, "%sthere is no field %q%s", at(path), k.Value, didYouMean(k.Value, names))
 			continue
 		}
 		d.value(c, v.Field(f.index), prefix+f.name, f.required)
 	}
 	for _, f := range fields {
 		if _, ok := first[f.name]; f.required && !ok {
-			d.fail(n, "%s: %s is missing", orFile(path), f.name)
+			d.fail(n, "%sthe field %q is missing", at(path), f.name)
 		}
 	}
 }

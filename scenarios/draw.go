@@ -29,7 +29,7 @@ func Draw(scn *Scenario, site *Site, seed uint64, variantID string) (*Variant, e
 	if len(errs) > 0 {
 		var list ErrorList
 		for _, e := range errs {
-			list = append(list, inputErrorf(scn.ID+"/"+scenarioFile, "%s: %v", e.path, e.err))
+			list = append(list, inputErrorf(scn.file(scenarioFile), "%s: %v", e.path, e.err))
 		}
 		return nil, list.err()
 	}
@@ -52,7 +52,7 @@ func variantIndex(scn *Scenario, seed uint64, id string) (int, error) {
 		}
 		ids = append(ids, v.ID)
 	}
-	return 0, inputErrorf("", "scenario %s has no variant %q; it has %s%s", scn.ID, id, strings.Join(ids, ", "), didYouMean(id, ids))
+	return 0, inputErrorf("", "scenario %s has no variant %q; it has %s%s", scn.ID, id, strings.Join(ids, ", "), nearName(id, ids))
 }
 
 func drawPicks(seed uint64, prefix string, picks []Pick, into map[string]string) {

@@ -88,11 +88,23 @@ func inputErrorf(file, format string, args ...any) *InputError {
 	return &InputError{Position: Position{File: file}, Msg: fmt.Sprintf(format, args...)}
 }
 
-// didYouMean returns `; did you mean "x"?` for the name nearest to a wrong one,
-// or nothing when none is near.
+// didYouMean returns `; did you mean "x"?` for the name nearest to a wrong one;
+// when none is near, the names themselves if they are few, else nothing.
 func didYouMean(wrong string, names []string) string {
+	hint := nearName(wrong, names)
+	if hint == "" && len(names) > 0 && len(names) <= 10 {
+		return "; to choose from: " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	}
+	return hint
+}
+
+// nearName is didYouMean where the message lists the names already.
+func nearName(wrong string, names []string) string {
 	best, at := "", 3
-	if len(wrong) < 4 {
+	switch {
+	case len(wrong) < 2:
+		at = 1 // any letter is near any other
+	case len(wrong) < 4:
 		at = 2
 	}
 	names = slices.Sorted(slices.Values(names))

@@ -84,7 +84,7 @@ func expand(site *Site, seed uint64, d *decoder) (*Site, error) {
 		case err != nil && d != nil:
 			d.failAt(path, "%s: %v", path, err)
 		case err != nil:
-			errs = append(errs, inputErrorf(site.ID+"/"+siteFile, "%s: %v", path, err))
+			errs = append(errs, inputErrorf(site.file(siteFile), "%s: %v", path, err))
 		case strings.Contains(got, "{{") && d != nil:
 			d.failAt(path, "%s: the template reads another template; it may read names, addresses, people, towns and secrets only", path)
 		}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -90,8 +91,11 @@ const (
 // LoadExpect reads candidates/expect.yaml of a scenario, strictly: every script
 // exists, every declared point of every variant that is played has an outcome.
 func LoadExpect(scn *Scenario) (*Expect, error) {
-	file := scn.ID + "/" + expectFile
+	file := scn.file(expectFile)
 	raw, err := readLimited(scn.Files, expectFile, MaxFileBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, inputErrorf(file, "there is no such file; it says what each script of candidates/ must obtain")
+	}
 	if err != nil {
 		return nil, inputErrorf(file, "cannot be read: %v", err)
 	}
@@ -158,7 +162,7 @@ func checkExpectRow(d *decoder, scn *Scenario, p string, r ExpectedRow, variants
 			}
 		}
 		if o := r.Points[pt].Outcome; o != "" && !slices.Contains(outcomes, o) {
-			d.failAt(at+".outcome", "%s.outcome: %q is not one of %s%s", at, o, strings.Join(outcomes, ", "), didYouMean(o, outcomes))
+			d.failAt(at+".outcome", "%s.outcome: %q is not one of %s%s", at, o, strings.Join(outcomes, ", "), nearName(o, outcomes))
 		}
 	}
 }

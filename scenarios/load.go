@@ -45,11 +45,11 @@ func loadSite(f *folder) (*Site, error) {
 	site := &Site{}
 	d.decode(data, site)
 	d.header(site.APIVersion, site.Kind, "Site")
-	site.Files = f.FS
+	site.Files, site.source = f.FS, source{f.name, d.places}
 	site.memo = newMemo()
 	// What could not be decoded is absent; checking the rest is still useful
 	// unless the very shape is wrong.
-	if len(site.Nodes) > 0 || len(site.Segments) > 0 {
+	if len(site.Nodes) > 0 || (len(site.Segments) > 0 && len(d.errs) == 0) {
 		checkSite(d, site)
 	}
 	if len(d.errs) == 0 {
@@ -62,6 +62,19 @@ func loadSite(f *folder) (*Site, error) {
 	}
 	return site, nil
 }
+
+// source is where a site or a scenario was read.
+type source struct {
+	folder string // as messages call it
+	places map[string]Position
+}
+
+// At is the place of what stands at a path ("probes[3]"), or of the nearest
+// parent that is written.
+func (s source) At(path string) Position { return nearest(s.places, path) }
+
+// file is what messages call a file of the folder.
+func (s source) file(name string) string { return path.Join(s.folder, name) }
 
 // header checks the first two lines of every file.
 func (d *decoder) header(version, kind, want string) {
@@ -99,7 +112,7 @@ func loadScenario(f *folder) (*Scenario, error) {
 	scn := &Scenario{}
 	d.decode(data, scn)
 	d.header(scn.APIVersion, scn.Kind, "Scenario")
-	scn.Files = f.FS
+	scn.Files, scn.source = f.FS, source{f.name, d.places}
 	if scn.Brief != "" {
 		if scn.BriefText, err = readText(f, scn.Brief); err != nil {
 			d.failAt("brief", "brief: %v", err)
@@ -144,13 +157,13 @@ func LoadSiteOf(scn *Scenario) (*Site, error) {
 	}
 	p := path.Clean(scn.Site)
 	if !fs.ValidPath(p) || p == "." {
-		return nil, inputErrorf("", "the site %q is not inside the scenario's folder", scn.Site)
+		return nil, inputErrorf("", "the site %q is not inside the scenario's folder; copy it there, or name one of the library", scn.Site)
 	}
 	sub, err := fs.Sub(scn.Files, p)
 	if err != nil {
 		return nil, inputErrorf("", "the site %q cannot be opened: %v", scn.Site, err)
 	}
-	return loadSite(&folder{sub, p})
+	return loadSite(&folder{sub, path.Join(scn.folder, p)})
 }
 
 // readText reads STEM.fr.md and STEM.en.md of a folder.

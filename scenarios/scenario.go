@@ -49,6 +49,8 @@ type Scenario struct {
 	BriefText Text `yaml:"-" json:"briefText"`
 	// Files is the scenario's folder.
 	Files fs.FS `yaml:"-" json:"-"`
+
+	source
 }
 
 // Thresholds are the times that the grader uses, before the time factor.

@@ -49,7 +49,7 @@ func (c *scenarioChecker) words(path string, got, of []string) {
 
 func (c *scenarioChecker) oneOf(path, v string, of []string) {
 	if v != "" && !slices.Contains(of, v) {
-		c.failAt(path, "%s: %q is not one of %s%s", path, v, strings.Join(of, ", "), didYouMean(v, of))
+		c.failAt(path, "%s: %q is not one of %s%s", path, v, strings.Join(of, ", "), nearName(v, of))
 	}
 }
 
@@ -100,7 +100,7 @@ func (c *scenarioChecker) picks(path string, picks, outer []Pick) {
 			c.failAt(at+".name", "%s.name: %q; a template cannot name a dash, use one word", at, p.Name)
 		}
 		if len(p.From) == 0 {
-			c.failAt(at+".from", "%s.from: nothing to draw from", at)
+			c.failAt(at+".from", "%s.from: nothing to draw from; list at least one value", at)
 		}
 		same := func(q Pick) bool { return q.Name == p.Name }
 		if slices.ContainsFunc(picks[:i], same) || slices.ContainsFunc(outer, same) {
@@ -148,7 +148,7 @@ func (c *scenarioChecker) faults(path string, faults []Fault, mayInherit bool) {
 			c.failAt(p+".ago", "%s.ago: an artefact is older than the session; write it without a minus", p)
 		}
 		if f.Ago == 0 && !mayInherit {
-			c.failAt(p, "%s: ago is missing", p)
+			c.failAt(p, "%s: ago is missing; write for instance ago: 12h", p)
 		}
 	}
 }
@@ -162,8 +162,8 @@ func (c *scenarioChecker) people() {
 	for i, a := range c.scn.Dialogue {
 		p := fmt.Sprintf("dialogue[%d]", i)
 		if who, ok := strings.CutPrefix(a.Who, "user:"); ok {
-			if c.site != nil && !strings.Contains(who, "{{") && c.site.PersonByID(who) == nil {
-				c.failAt(p+".who", "%s.who: no person %q in site %s", p, who, c.site.ID)
+			if !strings.Contains(who, "{{") {
+				c.person(p+".who", who)
 			}
 		} else {
 			c.oneOf(p+".who", a.Who, deskRoles)
@@ -189,9 +189,7 @@ func (c *scenarioChecker) people() {
 			if c.site == nil {
 				continue
 			}
-			if e.Author != "" && c.site.PersonByID(e.Author) == nil {
-				c.failAt(p+".author", "%s.author: no person %q in site %s", p, e.Author, c.site.ID)
-			}
+			c.person(p+".author", e.Author)
 			if e.Node != "" {
 				if _, err := c.site.node(e.Node); err != nil {
 					c.failAt(p+".node", "%s.node: %v", p, err)
@@ -212,7 +210,7 @@ func (c *scenarioChecker) times() {
 		{"thresholds.firstNotice", t.FirstNotice <= 0},
 	} {
 		if _, written := c.places[f.path]; written && f.bad {
-			c.failAt(f.path, "%s: must be more than nothing", f.path)
+			c.failAt(f.path, "%s: must be more than 0", f.path)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.scn.BootDelay)) {
@@ -222,6 +220,18 @@ func (c *scenarioChecker) times() {
 			c.failAt(p, "%s: %v; 0s to 1h", p, d)
 		}
 	}
+}
+
+// person checks that somebody of the site is named.
+func (c *scenarioChecker) person(path, id string) {
+	if id == "" || c.site == nil || c.site.PersonByID(id) != nil {
+		return
+	}
+	var ids []string
+	for _, p := range c.site.People {
+		ids = append(ids, p.ID)
+	}
+	c.failAt(path, "%s: no person %q in site %s%s", path, id, c.site.ID, didYouMean(id, ids))
 }
 
 // combinations fills the templates with every drawing of the picks and checks
@@ -252,29 +262,31 @@ func (c *scenarioChecker) combinations() {
 
 // filled checks the references of one drawing.
 func (c *scenarioChecker) filled(p string, v *Variant) {
-	if c.site.PersonByID(v.Ticket.Author) == nil && v.Ticket.Author != "" {
-		c.failAt("ticket.author", "ticket.author: no person %q in site %s", v.Ticket.Author, c.site.ID)
-	}
-	node := func(path, name string) {
+	c.person("ticket.author", v.Ticket.Author)
+	node := func(path, name string) bool {
 		if name == "" {
-			return
+			return false
 		}
-		if _, err := c.site.node(name); err != nil {
+		_, err := c.site.node(name)
+		if err != nil {
 			c.failAt(path, "%s: %v", path, err)
 		}
+		return err == nil
 	}
+	decoys := true
 	for i, f := range v.Scenario.Decoys {
-		node(fmt.Sprintf("decoys[%d].node", i), f.Node)
+		decoys = node(fmt.Sprintf("decoys[%d].node", i), f.Node) && decoys
 	}
 	if v.Spec == nil {
 		return
 	}
 	node(p+".element", v.Spec.Element)
 	for i, f := range v.Spec.Faults {
-		node(fmt.Sprintf("%s.faults[%d].node", p, i), f.Node)
-		if f.Ago == 0 {
+		// An age may come from a decoy on the same node: a wrong name there or
+		// here is one mistake, not two.
+		if node(fmt.Sprintf("%s.faults[%d].node", p, i), f.Node) && f.Ago == 0 && decoys {
 			at := fmt.Sprintf("%s.faults[%d]", p, i)
-			c.failAt(at, "%s: ago is missing (no decoy touches the same file of %s)", at, f.Node)
+			c.failAt(at, "%s: ago is missing (no decoy touches the same file of %s); write for instance ago: 12h", at, f.Node)
 		}
 	}
 	for i, s := range v.Spec.Hit {
@@ -304,7 +316,7 @@ func (c *scenarioChecker) filled(p string, v *Variant) {
 		text Text
 	}{{"title", v.Scenario.Title}, {"ticket.title", v.Ticket.Title}, {"ticket.text", v.Ticket.Text}} {
 		if e := v.Spec.Element; e != "" && strings.Contains(t.text.FR+" "+t.text.EN, e) {
-			c.failAt(t.path, "%s: it names the broken element %q", t.path, e)
+			c.failAt(t.path, "%s: it names the broken element %q; tell what the users see", t.path, e)
 		}
 	}
 }

@@ -57,6 +57,7 @@ type Site struct {
 	// Files is the site's folder, which [Tree] reads.
 	Files fs.FS `yaml:"-" json:"-"`
 	memo  *memo
+	source
 }
 
 // Company names the company.

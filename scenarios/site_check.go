@@ -58,7 +58,7 @@ func (c *siteChecker) id(path, id string) {
 
 func (c *siteChecker) word(path, v string, of []string) {
 	if v != "" && !slices.Contains(of, v) {
-		c.failAt(path, "%s: %q is not one of %s%s", path, v, strings.Join(of, ", "), didYouMean(v, of))
+		c.failAt(path, "%s: %q is not one of %s%s", path, v, strings.Join(of, ", "), nearName(v, of))
 	}
 }
 
@@ -176,9 +176,11 @@ func usable(p netip.Prefix, a netip.Addr) bool {
 
 func (c *siteChecker) nodeList() {
 	owner := map[netip.Addr]string{}
-	admins := 0
+	admins, wrongClass := 0, false
 	for i, n := range c.site.Nodes {
 		p := fmt.Sprintf("nodes[%d]", i)
+		// The admin node may be the one whose class is misspelt.
+		wrongClass = wrongClass || !slices.Contains(classes, string(n.Class))
 		c.word(p+".class", string(n.Class), classes)
 		c.id(p+".role", n.Role)
 		c.ref("group", p+".group", n.Group)
@@ -212,9 +214,15 @@ func (c *siteChecker) nodeList() {
 			}
 		}
 	}
-	if admins == 0 && len(c.site.Nodes) > 0 {
+	if admins == 0 && len(c.site.Nodes) > 0 && !wrongClass {
 		c.failAt("nodes", "nodes: no node of class admin; the candidate needs exactly one")
 	}
+}
+
+// written says that a value stands in the file, were it one that could not be read.
+func (c *siteChecker) written(path string) bool {
+	_, ok := c.places[path]
+	return ok
 }
 
 func (c *siteChecker) address(q string, n Node, f Interface, owner map[netip.Addr]string) {
@@ -223,18 +231,21 @@ func (c *siteChecker) address(q string, n Node, f Interface, owner map[netip.Add
 	case f.DHCP && f.Address.IsValid():
 		c.failAt(q, "%s: either an address or dhcp, not both", q)
 	case f.DHCP && !seg.DHCPFirst.IsValid():
-		c.failAt(q+".dhcp", "%s.dhcp: segment %s leases no addresses", q, seg.ID)
-	case !f.DHCP && !f.Address.IsValid():
+		c.failAt(q+".dhcp", "%s.dhcp: segment %s leases no addresses; give it dhcpFirst and dhcpLast, or an address here", q, seg.ID)
+	case !f.DHCP && !f.Address.IsValid() && !c.written(q+".address"):
 		c.failAt(q, "%s: an address is missing (or dhcp: true)", q)
 	}
 	if !f.Address.IsValid() || !seg.Net.IsValid() {
 		return
 	}
-	if !usable(seg.Net, f.Address) {
+	switch {
+	case !seg.Net.Contains(f.Address):
 		c.failAt(q+".address", "%s.address: %s is outside segment %s (%s)", q, f.Address, seg.ID, seg.Net)
+	case !usable(seg.Net, f.Address):
+		c.failAt(q+".address", "%s.address: %s is the network or the broadcast address of segment %s (%s)", q, f.Address, seg.ID, seg.Net)
 	}
 	if seg.DHCPFirst.IsValid() && !f.Address.Less(seg.DHCPFirst) && !seg.DHCPLast.Less(f.Address) {
-		c.failAt(q+".address", "%s.address: %s lies among the leases of segment %s", q, f.Address, seg.ID)
+		c.failAt(q+".address", "%s.address: %s lies among the leases of segment %s (%s to %s)", q, f.Address, seg.ID, seg.DHCPFirst, seg.DHCPLast)
 	}
 	if other, taken := owner[f.Address]; taken {
 		c.failAt(q+".address", "%s.address: %s is already that of node %s", q, f.Address, other)
@@ -329,7 +340,7 @@ func (c *siteChecker) cycles(deps map[string][]string, at map[string]string) {
 				visit(d)
 			case 1:
 				circle := append(slices.Clone(way[slices.Index(way, d):]), d)
-				c.failAt(at[id+"\x00"+d], "%s: services depend on each other in a circle: %s", at[id+"\x00"+d], strings.Join(circle, " -> "))
+				c.failAt(at[id+"\x00"+d], "%s: services depend on each other in a circle: %s; take one of these dependsOn away", at[id+"\x00"+d], strings.Join(circle, " -> "))
 			}
 		}
 		way = way[:len(way)-1]

@@ -2,11 +2,13 @@ package scenarios
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"unicode"
@@ -72,11 +74,75 @@ func (e *environment) run(name, text string, dot data) (string, error) {
 
 var usesVar = regexp.MustCompile(`\bvar\b`)
 
-var templatePrefix = regexp.MustCompile(`^template: .*?:(\d+(?::\d+)?): (?:executing ".*?" at )?`)
+// templateError is a mistake in a template, in the words of who writes one.
+type templateError struct {
+	line, column int // inside the text; column 0: the line as a whole
+	msg          string
+}
+
+func (e *templateError) Error() string {
+	if e.line <= 1 {
+		return e.msg
+	}
+	return fmt.Sprintf("line %d of the text: %s", e.line, e.msg)
+}
+
+var (
+	templatePrefix = regexp.MustCompile(`(?s)^template: .*?:(\d+)(?::(\d+))?: (?:executing ".*?" at )?(.*)$`)
+	noEntry        = regexp.MustCompile(`^<(.*)>: map has no entry for key "(.*)"$`)
+	noField        = regexp.MustCompile(`^<(.*)>: can't evaluate field (\w+) in type \*?(?:scenarios\.)?(.*)$`)
+	called         = regexp.MustCompile(`(?s)^<(.*)>: error calling \w+: (.*)$`)
+	noFunction     = regexp.MustCompile(`^function "(.*)" not defined$`)
+)
 
 // cleanTemplateError keeps the place inside the template and what is wrong.
 func cleanTemplateError(err error) error {
-	return errors.New(templatePrefix.ReplaceAllString(err.Error(), "template line $1: "))
+	m := templatePrefix.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	e := &templateError{msg: m[3]}
+	e.line, _ = strconv.Atoi(m[1])
+	e.column, _ = strconv.Atoi(m[2])
+	if e.column > 0 {
+		e.column++ // text/template counts from 0
+	}
+	if x := noEntry.FindStringSubmatch(e.msg); x != nil && strings.HasPrefix(x[1], ".Pick.") {
+		e.msg = fmt.Sprintf("{{%s}}: no pick of the scenario or the variant is called %q", x[1], x[2])
+	} else if x != nil {
+		e.msg = fmt.Sprintf("{{%s}}: there is no %q here", x[1], x[2])
+	} else if x := noField.FindStringSubmatch(e.msg); x != nil && strings.HasPrefix(x[3], "interface") {
+		e.msg = fmt.Sprintf("{{%s}}: there is no %q here", x[1], x[2])
+	} else if x != nil {
+		e.msg = fmt.Sprintf("{{%s}}: %s has no %q%s", x[1], x[3], x[2], nearName(x[2], fieldNames(x[3])))
+	} else if x := called.FindStringSubmatch(e.msg); x != nil {
+		e.msg = fmt.Sprintf("{{%s}}: %s", x[1], x[2])
+	} else if x := noFunction.FindStringSubmatch(e.msg); x != nil {
+		e.msg = fmt.Sprintf("there is no function %q for templates%s", x[1], nearName(x[1], slices.Collect(maps.Keys((&environment{site: &Site{}}).functions()))))
+	} else if e.msg == "unclosed action" {
+		e.msg = "a {{ is not closed with }}"
+	} else {
+		e.msg = "the template cannot be read: " + e.msg
+	}
+	return e
+}
+
+// fieldNames are those of a type that templates reach, for a hint.
+func fieldNames(name string) []string {
+	for _, v := range []any{Site{}, Company{}, Segment{}, Node{}, Interface{}, Group{}, Person{}, Service{}, Probe{}, Secret{}, data{}} {
+		t := reflect.TypeOf(v)
+		if t.Name() != name {
+			continue
+		}
+		var out []string
+		for i := range t.NumField() {
+			if t.Field(i).IsExported() {
+				out = append(out, t.Field(i).Name)
+			}
+		}
+		return out
+	}
+	return nil
 }
 
 // functions are those of the templates of sites and scenarios; the package

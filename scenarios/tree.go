@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -25,6 +26,8 @@ type TreeSpec struct {
 	Add []TreeAdd `yaml:"add,omitempty" json:"add,omitempty"`
 	// Remove takes away paths that an earlier tree placed.
 	Remove []string `yaml:"remove,omitempty" json:"remove,omitempty"`
+
+	places map[string]Position
 }
 
 // TreeMeta is the metadata of files.
@@ -82,6 +85,8 @@ type treeBuilder struct {
 	node  *Node
 	env   *environment
 	files map[string]TreeFile
+	from  map[string]string // which file of the site a path came from
+	here  Position          // of the entry of a tree.yaml that is being laid
 	errs  ErrorList
 }
 
@@ -95,7 +100,7 @@ func Tree(site *Site, node string) ([]TreeFile, error) {
 	if site.memo == nil || site.Files == nil {
 		return nil, inputErrorf("", "site %s has no files; load and expand it first", site.ID)
 	}
-	b := &treeBuilder{site: site, node: n, env: &environment{site: site, node: n}, files: map[string]TreeFile{}}
+	b := &treeBuilder{site: site, node: n, env: &environment{site: site, node: n}, files: map[string]TreeFile{}, from: map[string]string{}}
 	for _, dir := range []string{"roles/common", "roles/" + n.Role, "nodes/" + n.Name} {
 		if _, err := fs.Stat(site.Files, dir); errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -117,7 +122,16 @@ func Tree(site *Site, node string) ([]TreeFile, error) {
 }
 
 func (b *treeBuilder) fail(file, format string, args ...any) {
-	b.errs = append(b.errs, inputErrorf(b.site.ID+"/"+file, format, args...))
+	b.errs = append(b.errs, inputErrorf(b.site.file(file), format, args...))
+}
+
+// failAt reports a mistake in a line of a tree.yaml.
+func (b *treeBuilder) failAt(spec TreeSpec, file, path, format string, args ...any) {
+	e := inputErrorf(b.site.file(file), format, args...)
+	if p := nearest(spec.places, path); p.File != "" {
+		e.Position = p
+	}
+	b.errs = append(b.errs, e)
 }
 
 // loadTreeSpec reads dir/tree.yaml, or nothing.
@@ -129,10 +143,11 @@ func loadTreeSpec(fsys fs.FS, name, dir string) (TreeSpec, error) {
 		return spec, nil
 	}
 	if err != nil {
-		return spec, inputErrorf(name+"/"+file, "cannot be read: %v", err)
+		return spec, inputErrorf(path.Join(name, file), "cannot be read: %v", err)
 	}
-	d := &decoder{file: name + "/" + file}
+	d := &decoder{file: path.Join(name, file)}
 	d.decode(raw, &spec)
+	spec.places = d.places
 	meta := func(p, mode, age string) {
 		if _, err := parseMode(mode); mode != "" && err != nil {
 			d.failAt(p+".mode", "%s.mode: %v", p, err)
@@ -162,7 +177,7 @@ func loadTreeSpec(fsys fs.FS, name, dir string) (TreeSpec, error) {
 			d.failAt(p, "%s: only one of link, dir, from and content", p)
 		}
 		if _, ok := eachLists[a.Each]; a.Each != "" && !ok {
-			d.failAt(p+".each", "%s.each: no list %q", p, a.Each)
+			d.failAt(p+".each", "%s.each: no list %q%s", p, a.Each, didYouMean(a.Each, slices.Collect(maps.Keys(eachLists))))
 		}
 	}
 	return spec, d.errs.err()
@@ -237,7 +252,7 @@ func pointers[T any](l []T) []any {
 }
 
 func (b *treeBuilder) lay(dir string) error {
-	spec, err := once(b.site.memo, "tree\x00"+dir, func() (TreeSpec, error) { return loadTreeSpec(b.site.Files, b.site.ID, dir) })
+	spec, err := once(b.site.memo, "tree\x00"+dir, func() (TreeSpec, error) { return loadTreeSpec(b.site.Files, b.site.folder, dir) })
 	if err != nil {
 		return err
 	}
@@ -261,11 +276,11 @@ func (b *treeBuilder) lay(dir string) error {
 		return nil
 	})
 	if err != nil {
-		return inputErrorf(b.site.ID+"/"+dir, "cannot be read: %v", err)
+		return inputErrorf(b.site.file(dir), "cannot be read: %v", err)
 	}
 	for i, r := range spec.Rules {
 		if !used[i] {
-			b.fail(dir+"/tree.yaml", "rules[%d]: no file matches %q", i, r.Match)
+			b.failAt(spec, dir+"/tree.yaml", fmt.Sprintf("rules[%d].match", i), "rules[%d].match: no file of files/ matches %q", i, r.Match)
 		}
 	}
 	for i, a := range spec.Add {
@@ -336,7 +351,17 @@ func (b *treeBuilder) text(src, s string, dot data) string {
 	}
 	out, err := b.env.run(src, s, dot)
 	if err != nil {
-		b.fail(src, "for node %s: %v", b.node.Name, err)
+		e := inputErrorf(b.site.file(src), "for node %s: %v", b.node.Name, err)
+		// In a file of its own the place in the template is that in the file.
+		var in *templateError
+		if path.Base(src) == "tree.yaml" {
+			if b.here.File != "" {
+				e.Position = b.here
+			}
+		} else if errors.As(err, &in) {
+			e.Line, e.Column, e.Msg = in.line, max(in.column, 1), fmt.Sprintf("for node %s: %s", b.node.Name, in.msg)
+		}
+		b.errs = append(b.errs, e)
 	}
 	return out
 }
@@ -378,11 +403,12 @@ func (b *treeBuilder) put(f TreeFile, meta TreeMeta, src string, dot data) {
 		age = defaultAge
 	}
 	f.Age = b.ageOf(f.Path, age)
-	b.files[f.Path] = f
+	b.files[f.Path], b.from[f.Path] = f, src
 }
 
 func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 	src := dir + "/tree.yaml"
+	b.here = nearest(spec.places, at)
 	items := []any{nil}
 	if a.Each != "" {
 		items = eachLists[a.Each](b.site)
@@ -392,9 +418,13 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 		if !b.when(src, a.When, dot) {
 			continue
 		}
+		mistakes := len(b.errs)
 		p := b.text(src, a.Path, dot)
+		if len(b.errs) > mistakes {
+			continue
+		}
 		if !strings.HasPrefix(p, "/") || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) {
-			b.fail(src, "%s: %q is no clean absolute path", at, p)
+			b.failAt(spec, src, at+".path", "%s.path: %q; write an absolute path without . and ..", at, p)
 			continue
 		}
 		f := TreeFile{Path: p}
@@ -406,12 +436,12 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 		case a.From != "":
 			from := path.Join(dir, "templates", a.From)
 			if !fs.ValidPath(a.From) {
-				b.fail(src, "%s.from: %q is not a file name inside templates/", at, a.From)
+				b.failAt(spec, src, at+".from", "%s.from: %q is not a file name inside templates/", at, a.From)
 				continue
 			}
 			raw, err := fs.ReadFile(b.site.Files, from)
 			if err != nil {
-				b.fail(src, "%s.from: there is no %s", at, from)
+				b.failAt(spec, src, at+".from", "%s.from: there is no %s", at, from)
 				continue
 			}
 			f.Content = []byte(b.text(from, string(raw), dot))
@@ -431,7 +461,7 @@ func (b *treeBuilder) parents() {
 	for p := range b.files {
 		for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
 			if f, ok := b.files[dir]; ok && f.Mode.IsRegular() {
-				b.fail("nodes/"+b.node.Name, "%s is a file, so %s cannot be in it", dir, p)
+				b.fail(b.from[p], "node %s: %s is a file (%s), so %s cannot be in it", b.node.Name, dir, b.from[dir], p)
 			}
 		}
 	}
