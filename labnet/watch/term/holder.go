@@ -49,6 +49,10 @@ type holder struct {
 	prog *program
 	srv  *server
 
+	// showing keeps output and notices in one order: in the recording, in the
+	// account with its hashes and for the viewers.
+	showing sync.Mutex
+
 	mu     sync.Mutex // screen, keys, account
 	screen *screen
 	total  int64 // bytes shown
@@ -76,8 +80,9 @@ func hold(s Spec, ready func()) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	// A hangup or an interrupt of the controller's terminal is not ours.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGTSTP)
+	// A hangup or an interrupt of the controller's terminal is not ours. Caught, not
+	// ignored: a program would inherit that, and outlive the end of its terminal.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGTSTP)
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
@@ -125,59 +130,94 @@ func hold(s Spec, ready func()) error {
 		}
 		ended <- code
 	}()
-	code := h.pump(ended)
+	code, err := h.pump(ended)
 	close(stop)
 	<-ticked
-	return h.finish(code)
+	return errors.Join(err, h.finish(code))
 }
 
 // pump moves output until the program has ended and what it left in the
 // terminal has been read.
-func (h *holder) pump(ended <-chan int) int {
+func (h *holder) pump(ended <-chan int) (int, error) {
+	var wake [2]int
+	if err := unix.Pipe2(wake[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	status := make(chan int, 1)
+	go func() {
+		status <- <-ended
+		_, _ = unix.Write(wake[1], []byte{0})
+	}()
 	chunks := make(chan []byte)
 	go func() {
 		defer close(chunks)
 		for {
-			b := make([]byte, 32<<10)
-			n, err := h.prog.master.Read(b)
-			if n > 0 {
-				h.rate.take(n)
-				chunks <- b[:n]
+			p := []unix.PollFd{{Fd: int32(h.prog.master.Fd()), Events: unix.POLLIN}, {Fd: int32(wake[0]), Events: unix.POLLIN}}
+			if _, err := unix.Poll(p, -1); errors.Is(err, unix.EINTR) {
+				continue
+			} else if err != nil || p[1].Revents != 0 {
+				return
 			}
-			if err != nil && !errors.Is(err, syscall.EINTR) {
+			b, err := h.read()
+			if len(b) > 0 {
+				chunks <- b
+			}
+			if err != nil {
 				return // EIO: nobody has the other side any more
 			}
 		}
 	}()
-	code, over := 0, false
-	var quiet <-chan time.Time
-	for {
-		select {
-		case b, ok := <-chunks:
-			if !ok {
-				if !over {
-					code = <-ended
-				}
-				return code
-			}
-			h.show(b)
-			if over {
-				quiet = time.After(50 * time.Millisecond)
-			}
-		case code = <-ended:
-			// Programs left behind may keep the terminal open: read what is there,
-			// not what will come.
-			over = true
-			quiet = time.After(100 * time.Millisecond)
-			ended = nil
-		case <-quiet:
-			return code
+	for b := range chunks {
+		h.show(b)
+	}
+	code := <-status
+	h.drain()
+	return code, nil
+}
+
+// read waits for output and for the terminal's speed.
+func (h *holder) read() ([]byte, error) {
+	b := make([]byte, 32<<10)
+	n, err := h.prog.master.Read(b)
+	if n > 0 {
+		h.rate.take(n)
+	}
+	if errors.Is(err, syscall.EINTR) {
+		err = nil
+	}
+	return b[:max(n, 0)], err
+}
+
+// ttyBuffer is more than the kernel keeps of a terminal's output
+// (drivers/tty/tty_buffer.c: 64 KiB, and a page in n_tty).
+const ttyBuffer = 96 << 10
+
+// drain shows what the terminal holds at its program's end. Programs left behind
+// may write on for ever: what will come is not waited for. The kernel answers
+// poll(2) only after it has moved all that was written (n_tty_poll).
+func (h *holder) drain() {
+	for left := ttyBuffer; left > 0; {
+		p := []unix.PollFd{{Fd: int32(h.prog.master.Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(p, 0); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err != nil || p[0].Revents&unix.POLLIN == 0 {
+			return
 		}
+		b, err := h.read()
+		if len(b) > 0 {
+			h.show(b)
+		}
+		if err != nil {
+			return
+		}
+		left -= len(b)
 	}
 }
 
 // show records output, then lets the viewers have it.
 func (h *holder) show(b []byte) {
+	h.showing.Lock()
+	defer h.showing.Unlock()
 	for err := h.rec.output(b, false); err != nil; err = h.rec.output(b, false) {
 		// Nothing is shown that is not recorded: the program waits.
 		h.srv.broadcast([]byte("\r\n\x1b[7m recording impossible: "+err.Error()+" \x1b[0m\r\n"), h.total)
@@ -226,6 +266,13 @@ func (h *holder) typeLoop() {
 			continue // the program is gone; pump notices
 		}
 	}
+}
+
+// deaf says whether what comes from viewers is thrown away.
+func (h *holder) deaf() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.paused
 }
 
 // uncutAfter is how long an Enter may stay without a line.

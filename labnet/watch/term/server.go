@@ -122,7 +122,9 @@ func (s *server) view(c net.Conn, hi hello) {
 		}
 		switch kind {
 		case frameInput:
-			if !hi.Input || len(b) == 0 {
+			// Asked here and again before it is typed: what comes during a pause must
+			// not wait in the queue for its end.
+			if !hi.Input || len(b) == 0 || s.h.deaf() {
 				continue
 			}
 			select {
@@ -190,6 +192,7 @@ func (s *server) refresh() {
 }
 
 // goodbye tells everybody that the program has ended and waits until they know.
+// Whoever has heard it finds no socket any more.
 func (s *server) goodbye(code int) {
 	b, err := json.Marshal(exit{code})
 	if err != nil {
@@ -202,6 +205,7 @@ func (s *server) goodbye(code int) {
 		all = append(all, v)
 	}
 	s.mu.Unlock()
+	s.l.Close()
 	for _, v := range all {
 		_ = v.conn.SetWriteDeadline(time.Now().Add(viewerWait))
 		t := time.NewTimer(viewerWait)
@@ -213,7 +217,6 @@ func (s *server) goodbye(code int) {
 		}
 		t.Stop()
 	}
-	s.l.Close()
 	s.work.Wait()
 }
 

@@ -9,12 +9,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be the holder and, for the kill test, the
@@ -37,6 +39,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience bounds every wait: far beyond what a slow machine needs, so that only
+// a real hang ends a test, and the test leaves nothing behind.
+const patience = 60 * time.Second
+
 func testSpec(t *testing.T, command ...string) Spec {
 	return Spec{ID: "t1", Kind: "shell", Dir: t.TempDir(), Command: command, Cols: 80, Rows: 24, WorkDir: "/",
 		Env: []string{"TERM=xterm-256color", "PS1=cand@adm1:/\\$ ", "HISTFILE=/dev/null", "LC_ALL=C.UTF-8", "INPUTRC=/dev/null"}}
@@ -49,10 +55,11 @@ func start(t *testing.T, s Spec) *Handle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := h.Close(ctx); err != nil {
 			t.Error(err)
+			_ = syscall.Kill(h.Info().Holder, syscall.SIGKILL)
 		}
 	})
 	return h
@@ -71,10 +78,21 @@ type testViewer struct {
 
 func view(t *testing.T, h *Handle) *testViewer {
 	t.Helper()
-	ours, local, err := pty.Open()
+	blocking, local, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Closing the blocking one would wait for the read below, so that the local
+	// terminal would never hang up.
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	blocking.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	ours := os.NewFile(uintptr(fd), "terminal")
 	if err := pty.Setsize(local, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +130,7 @@ func (v *testViewer) typeIn(s string) {
 // expect waits until text has been shown since the last expect.
 func (v *testViewer) expect(text string) string {
 	v.t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		if i := strings.Index(v.all.String(), text); i >= 0 {
 			got := string(v.all.Next(i + len(text)))
@@ -130,10 +148,22 @@ func (v *testViewer) expect(text string) string {
 	}
 }
 
+// ended waits for the end of the viewer.
+func (v *testViewer) ended() (int, error) {
+	v.t.Helper()
+	select {
+	case c := <-v.code:
+		return c, <-v.err
+	case <-time.After(patience):
+		v.t.Fatalf("the viewer does not end; seen %q", v.all.String())
+		return 0, nil
+	}
+}
+
 // events collects a terminal's events until its end.
 func events(t *testing.T, h *Handle, offset int64) []Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := h.Follow(ctx, offset)
 	if err != nil {
@@ -209,8 +239,9 @@ func TestShellIsRecorded(t *testing.T) {
 	v.expect("cand@adm1:/#")
 	v.typeIn("echo été-$((40+2))\r")
 	v.expect("été-42")
+	v.expect("/# ") // what is typed ahead of a prompt is echoed twice
 	v.typeIn("exit 3\r")
-	if c, err := <-v.code, <-v.err; c != 3 || err != nil {
+	if c, err := v.ended(); c != 3 || err != nil {
 		t.Errorf("attach: %d %v", c, err)
 	}
 	ev := events(t, h, 0)
@@ -282,15 +313,25 @@ func TestBytesAreExact(t *testing.T) {
 }
 
 func TestPasswordIsNeverStored(t *testing.T) {
-	h := start(t, testSpec(t, "/bin/bash", "-c", `read -r -s -p "Password: " p; echo; echo "got ${#p}"; sleep 0.1`))
+	s := testSpec(t, "/bin/bash", "-c", `stty -echo; printf 'Password: '; read -r -s -N 16 p; : >"$HEARD"; read -r -s; echo; echo "got ${#p}"`)
+	heard := t.TempDir() + "/heard"
+	s.Env = append(s.Env, "HEARD="+heard)
+	h := start(t, s)
 	v := view(t, h)
 	v.expect("Password:")
 	const secret = "Tr0ub4dor&3xyzzy"
 	v.typeIn(secret)
-	time.Sleep(hiddenBeforeEnter + 200*time.Millisecond) // a person types slower than this program
+	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(heard); err == nil {
+			break
+		} else if time.Now().After(limit) {
+			t.Fatal("the program does not read")
+		}
+	}
+	time.Sleep(hiddenBeforeEnter) // counted from before the program had the keys
 	v.typeIn("\r")
 	v.expect("got 16")
-	<-v.code
+	_, _ = v.ended()
 	ev := events(t, h, 0)
 	hidden := 0
 	for _, e := range of(ev, EventKeys) {
@@ -323,15 +364,16 @@ func TestResizeAndReplay(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
 		t.Fatal(err)
 	}
-	for range 50 {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); {
 		v.typeIn("stty size\r")
 		v.expect("stty size\r\n")
 		if got := v.expect("# "); strings.Contains(got, "40 132") {
 			break
 		}
 	}
-	v.typeIn("printf '\\033[2J\\033[5;7Hmark-here\\033[31mred\\033[0m\\r\\n'\r")
-	v.expect("red")
+	// Put together by printf: the echo of the command must not look like its output.
+	v.typeIn("printf '\\033[2J\\033[5;7Hmark-%s\\033[31mr%s\\033[0m\\r\\n' here ed\r")
+	v.expect("mark-here\x1b[31mred")
 	w := view(t, h) // a second viewer
 	got := w.expect("mark-here")
 	if !strings.Contains(got, "\x1b[5;1H") {
@@ -340,13 +382,13 @@ func TestResizeAndReplay(t *testing.T) {
 	w.typeIn("echo second-viewer\r")
 	v.expect("second-viewer")
 	w.typeIn("\x1d") // detach
-	if err := <-w.err; !errors.Is(err, ErrDetached) {
+	if _, err := w.ended(); !errors.Is(err, ErrDetached) {
 		t.Errorf("detach: %v", err)
 	}
 	v.typeIn("echo still-here\r")
 	v.expect("still-here")
 	v.tty.Close() // the local terminal hangs up
-	if err := <-v.err; !errors.Is(err, ErrDetached) {
+	if _, err := v.ended(); !errors.Is(err, ErrDetached) {
 		t.Errorf("hangup: %v", err)
 	}
 	if !h.Running() {
@@ -386,14 +428,16 @@ func TestOutlivesItsController(t *testing.T) {
 	v.expect("/#")
 	v.typeIn("x=before; echo $x\r")
 	v.expect("before\r\n")
+	v.expect("/# ")
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil { // the whole group
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
 	v.typeIn("echo $x-and-after\r")
 	v.expect("before-and-after")
+	v.expect("/# ")
 	v.typeIn("exit\r")
-	<-v.code
+	_, _ = v.ended()
 	ev := events(t, h, 0)
 	checkAccount(t, ev, func() []byte { b, _, _ := output(t, h.Info().Cast); return b }())
 	if n := len(of(ev, EventLine)); n != 3 {
@@ -408,19 +452,33 @@ func TestOutlivesItsController(t *testing.T) {
 
 func TestKilledHolderIsTold(t *testing.T) {
 	s := testSpec(t, "/bin/sleep", "1000")
-	h, err := Start(t.Context(), s, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := h.Follow(t.Context(), 0)
+	h := start(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := h.Follow(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if e := <-c; e.Kind != EventOpen {
 		t.Errorf("%+v", e)
 	}
+	program, err := unix.PidfdOpen(h.Info().PID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(program)
 	if err := syscall.Kill(h.Info().Holder, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
+	}
+	// Its terminal hangs up on it.
+	p := []unix.PollFd{{Fd: int32(program), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, int(patience.Milliseconds()))
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Poll(p, int(patience.Milliseconds()))
+	}
+	if err != nil || n != 1 {
+		t.Errorf("the program outlives its terminal: %v", err)
+		_ = unix.PidfdSendSignal(program, unix.SIGKILL, nil, 0)
 	}
 	var last Event
 	for e := range c {
@@ -436,13 +494,12 @@ func TestKilledHolderIsTold(t *testing.T) {
 
 func TestCloseStopsWhatIgnoresHangup(t *testing.T) {
 	s := testSpec(t, "/bin/bash", "-c", "trap '' HUP TERM; echo ready; while :; do sleep 0.2; done")
-	h, err := Start(t.Context(), s, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := start(t, s)
 	v := view(t, h)
 	v.expect("ready")
-	if err := h.Close(t.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := h.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if h.Running() || h.Info().Exit != 137 {
@@ -453,16 +510,34 @@ func TestCloseStopsWhatIgnoresHangup(t *testing.T) {
 func TestPauseNotifyAndScript(t *testing.T) {
 	h := start(t, testSpec(t, "/bin/cat"))
 	v := view(t, h)
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	if err := h.Pause(ctx); err != nil {
 		t.Fatal(err)
 	}
-	v.typeIn("unheard\r")
+	// Nothing shows that a key was thrown away; but a viewer's frames are taken one
+	// after the other, and a new size is told.
+	c, err := dial(ctx, h.Info().Socket, hello{Mode: "view", Input: true, Cols: 80, Rows: 24})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := errors.Join(writeFrame(c, frameInput, []byte("unheard\r")), writeFrame(c, frameSize, []byte(`{"cols":99,"rows":24}`))); err != nil {
+		t.Fatal(err)
+	}
+	follow, err := h.Follow(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := range follow {
+		if e.Kind == EventResize && e.Cols == 99 {
+			break
+		}
+	}
 	if err := h.Notify(ctx, "\r\npaused by the controller\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	v.expect("paused by the controller")
-	time.Sleep(200 * time.Millisecond) // the key must have been thrown away, which nothing shows
 	if err := h.Resume(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -473,6 +548,35 @@ func TestPauseNotifyAndScript(t *testing.T) {
 	all, _, _ := output(t, h.Info().Cast)
 	if !bytes.Contains(all, []byte("paused by the controller")) {
 		t.Error("the notice is not in the recording")
+	}
+}
+
+// TestLeftBehind ends terminals whose program has left another one in them: what
+// was written is kept to the last byte, what is written for ever is not waited
+// for.
+func TestLeftBehind(t *testing.T) {
+	for name, c := range map[string]struct{ left, kept string }{
+		"silent":  {"exec sleep 1000", "the last words"},
+		"writing": {"exec yes", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pid := t.TempDir() + "/pid"
+			h := start(t, testSpec(t, "/bin/bash", "-c", `(trap '' HUP; echo $BASHPID >`+pid+`; `+c.left+`) & `+
+				`while [ ! -s `+pid+` ]; do sleep 0.01; done; printf '%s' '`+c.kept+`'`))
+			ev := events(t, h, 0)
+			if b, err := os.ReadFile(pid); err != nil {
+				t.Error(err)
+			} else if p, err := strconv.Atoi(strings.TrimSpace(string(b))); err != nil || p < 2 {
+				t.Errorf("%q: %v", b, err)
+			} else {
+				_ = syscall.Kill(p, syscall.SIGKILL)
+			}
+			all, _, _ := output(t, h.Info().Cast)
+			if !bytes.Contains(all, []byte(c.kept)) {
+				t.Errorf("recorded %d bytes without %q", len(all), c.kept)
+			}
+			checkAccount(t, ev, all)
+		})
 	}
 }
 
