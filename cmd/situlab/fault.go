@@ -13,8 +13,8 @@ import (
 )
 
 func (a *app) faultCommand() *cobra.Command {
-	c := &cobra.Command{Use: "fault", Short: "Pannes d'un laboratoire / faults of a lab"}
-	c.AddCommand(a.faultList(), a.faultShow(), a.faultInject(), a.faultHeal())
+	c := group("fault", "Pannes d'un laboratoire / faults of a lab", a.faultList())
+	c.AddCommand(asRoot(a.faultShow(), a.faultInject(), a.faultHeal())...)
 	return c
 }
 
@@ -38,18 +38,28 @@ func (a *app) faultShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show LAB ID", Short: "Une panne en place / one fault", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var list []keeper.FaultInfo
-			if err := control.Call(args[0], "Faults", &control.None{}, &list); err != nil {
+			var f keeper.FaultInfo
+			if err := injected(args[0], args[1], &f); err != nil {
 				return err
 			}
-			for _, f := range list {
-				if f.ID == args[1] {
-					return a.ui.Result(f, func() { a.printFaults([]keeper.FaultInfo{f}) })
-				}
-			}
-			return inputErrorf("lab %s has no fault %q", args[0], args[1])
+			return a.ui.Result(f, func() { a.printFaults([]keeper.FaultInfo{f}) })
 		},
 	}
+}
+
+// injected finds a fault of a lab.
+func injected(lab, id string, out *keeper.FaultInfo) error {
+	var list []keeper.FaultInfo
+	if err := control.Call(lab, "Faults", &control.None{}, &list); err != nil {
+		return err
+	}
+	for _, f := range list {
+		if f.ID == id {
+			*out = f
+			return nil
+		}
+	}
+	return inputErrorf("lab %q has no fault %q; faults: situlab fault list %s", lab, id, lab)
 }
 
 func (a *app) printFaults(list []keeper.FaultInfo) {
@@ -84,7 +94,7 @@ prochain démarrage (situlab lab reboot LAB NŒUD).`,
 			}
 			var out keeper.FaultInfo
 			if err := control.Call(args[0], "Inject", &f, &out); err != nil {
-				return err
+				return nodeError(args[0], f.Node, err)
 			}
 			return a.ui.Result(out, func() { a.printFaults([]keeper.FaultInfo{out}) })
 		},
@@ -97,6 +107,9 @@ func (a *app) faultHeal() *cobra.Command {
 	return &cobra.Command{
 		Use: "heal LAB ID", Short: "Annuler une panne / take a fault back", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := injected(args[0], args[1], &keeper.FaultInfo{}); err != nil {
+				return err
+			}
 			return control.Call(args[0], "Heal", &args[1], &control.None{})
 		},
 	}

@@ -25,9 +25,7 @@ func (a *app) imageProgress(step string, done, total int) {
 }
 
 func (a *app) imageCommand() *cobra.Command {
-	c := &cobra.Command{Use: "image", Short: "L'image des nœuds / the nodes' image"}
-	c.AddCommand(a.imageBuild(), a.imageList(), a.imageRemove(), a.imageImport(), a.imageExport())
-	return c
+	return group("image", "L'image des nœuds / the nodes' image", a.imageBuild(), a.imageList(), a.imageRemove(), a.imageImport(), a.imageExport())
 }
 
 func (a *app) imageBuild() *cobra.Command {

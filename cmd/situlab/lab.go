@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,13 +16,13 @@ import (
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/node/oci"
+	"github.com/situlab/situlab/scenarios"
 	"github.com/situlab/situlab/scenarios/documents"
 )
 
 func (a *app) labCommand() *cobra.Command {
-	c := &cobra.Command{Use: "lab", Short: "Laboratoires : monter, utiliser, démonter / labs: up, use, down"}
-	c.AddCommand(a.labUp(), a.labDown(), a.labReset(), a.labList(), a.labInspect(), a.labExec(), a.labShell(), a.labReboot(), a.labGraph())
-	return c
+	return group("lab", "Laboratoires : monter, utiliser, démonter / labs: up, use, down",
+		asRoot(a.labUp(), a.labDown(), a.labReset(), a.labList(), a.labInspect(), a.labExec(), a.labShell(), a.labReboot(), a.labGraph())...)
 }
 
 func (a *app) labUp() *cobra.Command {
@@ -30,11 +31,24 @@ func (a *app) labUp() *cobra.Command {
 	c := &cobra.Command{
 		Use: "up SITE", Short: "Monter un site et attendre que tout soit vert / start a site and wait until all is green", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Checked here first: a mistake costs no lab, all are said at once,
+			// and their place is written the way the folder was.
+			s, err := scenarios.LoadSite(args[0])
+			if err == nil {
+				err = validateSite(s)
+			}
+			if err != nil {
+				return err
+			}
+			site, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
 			if name == "" {
-				name = labName(args[0])
+				name = filepath.Base(site)
 			}
 			begin := time.Now()
-			info, err := keeper.Start(cmd.Context(), keeper.Options{Site: args[0], Name: name, Seed: seed, Lang: a.ui.Lang}, a.ui)
+			info, err := keeper.Start(cmd.Context(), keeper.Options{Site: site, Name: name, Seed: seed, Lang: a.ui.Lang}, a.ui)
 			if err != nil {
 				return err
 			}
@@ -49,10 +63,13 @@ func (a *app) labUp() *cobra.Command {
 	return c
 }
 
-// labName makes a lab's name from a site's id or folder.
-func labName(site string) string {
-	s := strings.TrimRight(site, "/")
-	return s[strings.LastIndex(s, "/")+1:]
+// absolute keeps an id of the library, and finds a folder from the root: the
+// keeper works there.
+func absolute(site string) (string, error) {
+	if !strings.Contains(site, "/") && site != "." && site != ".." {
+		return site, nil
+	}
+	return filepath.Abs(site)
 }
 
 func (a *app) labDown() *cobra.Command {
@@ -89,15 +106,21 @@ func (a *app) labReboot() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
 			if err := control.Call(args[0], "Reboot", &keeper.NodeArgs{Node: args[1]}, &control.None{}); err != nil {
-				if strings.Contains(err.Error(), labnet.ErrNoNode.Error()) {
-					return inputErrorf("%w", err)
-				}
-				return err
+				return nodeError(args[0], args[1], err)
 			}
 			a.ui.Step(a.ui.T("%s redémarré en %.1f s", "%s rebooted in %.1f s"), args[1], time.Since(begin).Seconds())
 			return nil
 		},
 	}
+}
+
+// nodeError is what a keeper answers about a node; over the control socket an
+// error is only its text.
+func nodeError(lab, node string, err error) error {
+	if strings.Contains(err.Error(), labnet.ErrNoNode.Error()) {
+		return inputErrorf("lab %q has no node %q; nodes: situlab lab inspect %s", lab, node, lab)
+	}
+	return err
 }
 
 func (a *app) labList() *cobra.Command {
@@ -176,7 +199,13 @@ func (a *app) execIn(ctx context.Context, lab, name string, c node.Command) erro
 		return err
 	}
 	code, err := n.Exec(ctx, c)
-	if err != nil {
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "executable file not found"):
+		return &codeError{code: exitNoCommand} // runc has said so already
+	case strings.Contains(err.Error(), "no user "):
+		return inputErrorf("%w", err)
+	default:
 		return err
 	}
 	if code != 0 {
@@ -191,11 +220,17 @@ func (a *app) attachNode(lab, name string) (*oci.Attached, error) {
 		return nil, inputErrorf("no lab %q; labs: situlab lab list", lab)
 	}
 	n, err := oci.Attach(labnet.RuntimeState(lab), lab, name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, inputErrorf("lab %q has no running node %q; nodes: situlab lab inspect %s", lab, name, lab)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, inputErrorf("lab %q has no node %q; nodes: situlab lab inspect %s", lab, name, lab)
+	case errors.Is(err, os.ErrProcessDone):
+		return nil, inputErrorf("node %q of lab %q is off; start it: situlab lab reboot %s %s", name, lab, lab, name)
 	}
 	return n, err
 }
+
+// exitNoCommand is what a shell answers for a command that is not there.
+const exitNoCommand = 127
 
 func labExists(name string) bool {
 	for _, l := range labnet.List() {

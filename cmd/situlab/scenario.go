@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,8 +17,8 @@ import (
 )
 
 func (a *app) scenarioCommand() *cobra.Command {
-	c := &cobra.Command{Use: "scenario", Short: "Les situations / the scenarios"}
-	c.AddCommand(a.scenarioList(), a.scenarioShow(), a.scenarioValidate(), a.scenarioSchema(), a.scenarioTest())
+	c := group("scenario", "Les situations / the scenarios", a.scenarioList(), a.scenarioShow(), a.scenarioValidate(), a.scenarioSchema())
+	c.AddCommand(asRoot(a.scenarioTest())...)
 	return c
 }
 
@@ -92,6 +96,7 @@ func (a *app) scenarioValidate() *cobra.Command {
 		Use: "validate SCENARIO...", Short: "Vérifier des scénarios et leurs sites / check scenarios and their sites", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			for _, ref := range args {
+				ref = strings.TrimSuffix(ref, "/")
 				if err := validate(ref); err != nil {
 					return err
 				}
@@ -102,9 +107,19 @@ func (a *app) scenarioValidate() *cobra.Command {
 	}
 }
 
-// validate checks a scenario with everything that it leads to: its site, every
-// variant of one seed, its faults and probes.
+// validate checks a scenario with everything that it leads to: its site with the
+// files of every node, every variant of one seed, its faults, probes and
+// scripted candidates. A folder with a site alone is checked as one.
 func validate(ref string) error {
+	if st, err := os.Stat(filepath.Join(ref, "site.yaml")); err == nil && st.Mode().IsRegular() {
+		if _, err := os.Stat(filepath.Join(ref, "scenario.yaml")); errors.Is(err, fs.ErrNotExist) {
+			site, err := scenarios.LoadSite(ref)
+			if err != nil {
+				return err
+			}
+			return validateSite(site)
+		}
+	}
 	s, err := scenarios.LoadScenario(ref)
 	if err != nil {
 		return err
@@ -113,30 +128,84 @@ func validate(ref string) error {
 	if err != nil {
 		return err
 	}
-	ids := []string{scenarios.Healthy}
-	for _, v := range s.Variants {
-		ids = append(ids, v.ID)
+	if err := validateSite(site); err != nil {
+		return err
 	}
-	for _, id := range ids {
-		v, err := scenarios.Draw(s, site, 1, id)
+	var errs scenarios.ErrorList
+	for i, spec := range append([]scenarios.VariantSpec{{ID: scenarios.Healthy}}, s.Variants...) {
+		v, err := scenarios.Draw(s, site, 1, spec.ID)
 		if err != nil {
 			return err
 		}
-		for _, f := range v.Faults {
-			if _, err := fault.Parse(f); err != nil {
-				return err
+		for j, f := range v.Faults {
+			at := fmt.Sprintf("decoys[%d]", j)
+			if j >= len(s.Decoys) {
+				at = fmt.Sprintf("variants[%d].faults[%d]", i-1, j-len(s.Decoys))
 			}
-		}
-		for _, p := range v.Site.Probes {
-			if err := probe.Validate(p); err != nil {
-				return inputErrorf("%s: probe %s: %w", s.Site, p.ID, err)
+			if _, err := fault.Parse(f); err != nil {
+				errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: at + ": " + err.Error()})
 			}
 		}
 	}
 	if _, err := scenarios.LoadExpect(s); err != nil {
+		errs = append(errs, asList(err)...)
+	}
+	return orNil(errs)
+}
+
+// validateSite checks what is only seen when a site is expanded for a lab.
+func validateSite(site *scenarios.Site) error {
+	site, err := scenarios.Expand(site, 1)
+	if err != nil {
 		return err
 	}
-	return nil
+	var errs scenarios.ErrorList
+	for i, p := range site.Probes {
+		if err := probe.Validate(p); err != nil {
+			at := fmt.Sprintf("probes[%d]", i)
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				errs = append(errs, &scenarios.InputError{Position: site.At(at), Msg: at + ": " + line})
+			}
+		}
+	}
+	for _, n := range site.Nodes {
+		if _, err := scenarios.Tree(site, n.Name); err != nil {
+			errs = append(errs, asList(err)...)
+		}
+	}
+	return orNil(errs)
+}
+
+func asList(err error) scenarios.ErrorList {
+	var list scenarios.ErrorList
+	var one *scenarios.InputError
+	switch {
+	case errors.As(err, &list):
+		return list
+	case errors.As(err, &one):
+		return scenarios.ErrorList{one}
+	}
+	return scenarios.ErrorList{{Msg: err.Error()}}
+}
+
+// orNil says each mistake once: a decoy stands in every variant, a file of a role
+// on each of its nodes.
+func orNil(errs scenarios.ErrorList) error {
+	seen := map[string]bool{}
+	errs = slices.DeleteFunc(errs, func(e *scenarios.InputError) bool {
+		key := e.Position.String()
+		if e.Line == 0 {
+			_, what, _ := strings.Cut(e.Msg, ": ") // without the node
+			key += what
+		}
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs
 }
 
 func (a *app) scenarioSchema() *cobra.Command {

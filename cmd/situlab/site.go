@@ -13,9 +13,7 @@ import (
 )
 
 func (a *app) siteCommand() *cobra.Command {
-	c := &cobra.Command{Use: "site", Short: "Les systèmes d'information / the sites"}
-	c.AddCommand(a.siteList(), a.siteShow(), a.siteDocuments())
-	return c
+	return group("site", "Les systèmes d'information / the sites", a.siteList(), a.siteShow(), a.siteDocuments())
 }
 
 func (a *app) siteList() *cobra.Command {
@@ -92,13 +90,35 @@ func (a *app) siteDocuments() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: "documents SITE", Short: "Écrire le dossier du candidat / write the candidate's documents", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) (err error) {
 			s, err := loadSite(args[0], seed)
 			if err != nil {
 				return err
 			}
-			if err := os.MkdirAll(out, 0o755); err != nil {
+			made, err := makeFolder(out)
+			if err != nil {
 				return inputErrorf("--out: %w", err)
+			}
+			var wrote []string
+			defer func() {
+				if err == nil {
+					return
+				}
+				// Half a file of documents would be taken for a whole one.
+				for _, f := range wrote {
+					_ = os.Remove(f)
+				}
+				if made {
+					_ = os.Remove(out)
+				}
+			}()
+			write := func(name string, b []byte) error {
+				file := filepath.Join(out, name)
+				wrote = append(wrote, file)
+				if err := os.WriteFile(file, b, 0o644); err != nil {
+					return inputErrorf("--out: %w", err)
+				}
+				return nil
 			}
 			for _, lang := range []string{"fr", "en"} {
 				for _, d := range documents.List(lang) {
@@ -106,13 +126,13 @@ func (a *app) siteDocuments() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					if err := os.WriteFile(filepath.Join(out, d.ID+"."+lang+".md"), []byte(text), 0o644); err != nil {
-						return inputErrorf("--out: %w", err)
+					if err := write(d.ID+"."+lang+".md", []byte(text)); err != nil {
+						return err
 					}
 				}
 				svg := documents.Plan(s, documents.PlanOptions{Lang: lang})
-				if err := os.WriteFile(filepath.Join(out, "plan."+lang+".svg"), svg, 0o644); err != nil {
-					return inputErrorf("--out: %w", err)
+				if err := write("plan."+lang+".svg", svg); err != nil {
+					return err
 				}
 			}
 			a.ui.Printf("%s\n", out)
@@ -122,4 +142,12 @@ func (a *app) siteDocuments() *cobra.Command {
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed that moves names and addresses (0: as written)")
 	c.Flags().StringVarP(&out, "out", "o", "documents", "folder to write into")
 	return c
+}
+
+// makeFolder says whether it had to make the folder.
+func makeFolder(dir string) (made bool, err error) {
+	if st, err := os.Stat(dir); err == nil && st.IsDir() {
+		return false, nil
+	}
+	return true, os.MkdirAll(dir, 0o755)
 }

@@ -30,12 +30,23 @@ type param struct {
 // Kinds lists the kinds of checks, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
+// SpecError says what is wrong with a probe as it is written; it is wrong input.
+type SpecError struct{ Err error }
+
+func (e *SpecError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the single mistakes.
+func (e *SpecError) Unwrap() error { return e.Err }
+
+// InputError marks wrong input (exit code 2).
+func (e *SpecError) InputError() {}
+
 // Validate says everything that is wrong with a probe as it is written in a
 // site: its kind, target, port and parameters. The errors are joined.
 func Validate(p scenarios.Probe) error {
 	k, ok := kinds[p.Kind]
 	if !ok {
-		return fmt.Errorf("probe %q: unknown kind %q; kinds are %s", p.ID, p.Kind, strings.Join(Kinds(), ", "))
+		return &SpecError{fmt.Errorf("probe %q: unknown kind %q; kinds are %s", p.ID, p.Kind, strings.Join(Kinds(), ", "))}
 	}
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -84,7 +95,10 @@ func Validate(p scenarios.Probe) error {
 	if p.Kind == "ldap" && p.Params["user"] != "" && p.Params["secret"] == "" {
 		bad("parameter %q without %q", "user", "secret")
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return &SpecError{errors.Join(errs...)}
 }
 
 func hostOrAddr(s string) error {

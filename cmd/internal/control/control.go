@@ -6,6 +6,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/rpc"
 	"os"
@@ -70,6 +71,9 @@ type NobodyError struct {
 }
 
 func (e *NobodyError) Error() string {
+	if _, err := os.Stat(host.LabState(e.Lab)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("no lab %q; labs: situlab lab list", e.Lab)
+	}
 	return fmt.Sprintf("lab %q: no process answers for it; if it was left behind: situlab gc", e.Lab)
 }
 
@@ -81,6 +85,9 @@ func (e *NobodyError) InputError() {}
 // Call calls a method of the process that holds a lab.
 func Call(lab, method string, args, reply any) error {
 	c, err := net.Dial("unix", socket(lab))
+	if errors.Is(err, fs.ErrPermission) {
+		return host.Errorf("run as root", "lab %q: %w", lab, err)
+	}
 	if err != nil {
 		return &NobodyError{lab, err}
 	}

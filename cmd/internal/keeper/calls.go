@@ -8,6 +8,7 @@ import (
 
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/scenarios"
 )
@@ -110,7 +111,7 @@ func (c *calls) Inject(f *scenarios.Fault, out *FaultInfo) error {
 	}
 	n := c.lab.Node(f.Node)
 	if n == nil {
-		return fmt.Errorf("no such node: %s", f.Node)
+		return fmt.Errorf("%w: %s", labnet.ErrNoNode, f.Node)
 	}
 	if err := x.Inject(n, time.Now()); err != nil {
 		return err

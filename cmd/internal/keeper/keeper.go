@@ -64,9 +64,6 @@ type StartError struct {
 
 func (e *StartError) Error() string { return e.Text }
 
-// ExitCode is the exit code of the error as the keeper judged it.
-func (e *StartError) ExitCode() int { return e.Code }
-
 // Start runs a keeper and waits until its lab is ready.
 func Start(ctx context.Context, o Options, u *ui.UI) (*Started, error) {
 	self, err := os.Executable()
@@ -135,7 +132,7 @@ func Main(arg string, exit func(error) int) int {
 	}
 	k, err := start(ctx, o, say)
 	if err != nil {
-		say(progress{Error: err.Error(), Code: exit(err)})
+		say(progress{Error: ui.New(false, o.Lang).Text(err), Code: exit(err)})
 		return exit(err)
 	}
 	say(progress{Ready: &k.started})

@@ -100,6 +100,11 @@ func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
 	if o.Start.IsZero() {
 		o.Start = time.Now()
 	}
+	for _, p := range o.Site.Probes {
+		if err := probe.Validate(p); err != nil {
+			return nil, err
+		}
+	}
 	img, err := Image(ctx, o.UI)
 	if err != nil {
 		return nil, err

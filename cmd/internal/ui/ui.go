@@ -5,6 +5,7 @@ package ui
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -105,7 +106,24 @@ func (u *UI) Error(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.clear()
-	fmt.Fprintln(u.Err, u.paint("31", "situlab: ")+err.Error())
+	text := u.Text(err)
+	var list interface {
+		InputError()
+		Unwrap() []error
+	}
+	if errors.As(err, &list) && strings.Contains(text, "\n") {
+		// Each mistake begins its line, so that an editor finds the place.
+		text = fmt.Sprintf(u.T("%d erreurs\n%s", "%d mistakes\n%s"), len(list.Unwrap()), text)
+	}
+	fmt.Fprintln(u.Err, u.paint("31", "situlab: ")+text)
+}
+
+// Text is what an error says, in the UI's language.
+func (u *UI) Text(err error) string {
+	if u.Lang == "en" {
+		return err.Error()
+	}
+	return French(err.Error())
 }
 
 // Printf writes a result for people; it is silent when JSON is asked for.
