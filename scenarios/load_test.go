@@ -35,7 +35,7 @@ func TestHostileFiles(t *testing.T) {
 		"deeper":    {[]byte(strings.Repeat("[", 200_000)), "not YAML"},
 		"many":      {million.Bytes(), "a site has at most 1000"},
 		"million":   {huge, "a file holds at most"},
-		"scalar":    {[]byte("just words"), "wants a mapping"},
+		"scalar":    {[]byte("just words"), "wants fields"},
 		"nothing":   {nil, "the file is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
