@@ -28,7 +28,8 @@ func booted(t *testing.T, state string) (*oci.Runtime, node.Node, node.Spec) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx := context.Background()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
 		if err := n.Remove(ctx); err != nil {
 			t.Error(err)
 		}

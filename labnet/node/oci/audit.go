@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // NoSession is the audit session id, and the login uid, of a process that has
@@ -30,16 +32,32 @@ func withLoginUID(uid *uint32, f func() error) (session uint32, err error) {
 		err     error
 	}
 	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked
+	onThread(func() {
 		s, err := setLoginUID(uid)
 		if err == nil {
 			err = f()
 		}
 		done <- result{s, err}
-	}()
+	})
 	r := <-done
 	return r.session, r.err
+}
+
+// onThread runs f in a goroutine on a thread of its own, which dies with f. That
+// is never the first thread: it cannot end, and /proc shows what it has as the
+// process's own.
+func onThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != os.Getpid() {
+			f() // never unlocked
+			return
+		}
+		defer runtime.UnlockOSThread()
+		other := make(chan struct{})
+		onThread(func() { close(other); f() })
+		<-other // held until f has found another thread
+	}()
 }
 
 // hasLoginUID says whether the calling thread would hand down somebody's login.

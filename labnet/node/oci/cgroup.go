@@ -148,7 +148,7 @@ func (h hierarchies) freeze(ctx context.Context, cgroup string, stop bool) error
 			want = "FROZEN"
 		}
 		file := filepath.Join(d, "freezer.state")
-		return until(ctx, 5*time.Second, "freezer of "+cgroup, func() (bool, error) {
+		return until(ctx, patience, "freezer of "+cgroup, func() (bool, error) {
 			// Written again each time: a fork during the freeze can leave
 			// FREEZING behind (kernel doc, freezer-subsystem).
 			if err := os.WriteFile(file, []byte(want), 0); err != nil {
@@ -169,7 +169,7 @@ func (h hierarchies) freeze(ctx context.Context, cgroup string, stop bool) error
 	if err := os.WriteFile(filepath.Join(d, "cgroup.freeze"), []byte(val), 0); err != nil {
 		return err
 	}
-	return until(ctx, 5*time.Second, "freezer of "+cgroup, func() (bool, error) {
+	return until(ctx, patience, "freezer of "+cgroup, func() (bool, error) {
 		b, err := os.ReadFile(filepath.Join(d, "cgroup.events"))
 		return strings.Contains(string(b), want), err
 	})
@@ -207,7 +207,7 @@ func (h hierarchies) remove(ctx context.Context, cgroup string) error {
 	if cgroup == "" || cgroup == "/" || filepath.Clean(cgroup) != cgroup {
 		return fmt.Errorf("refusing to remove cgroup %q", cgroup)
 	}
-	return until(ctx, 3*time.Second, "removal of cgroup "+cgroup, func() (bool, error) {
+	return until(ctx, patience, "removal of cgroup "+cgroup, func() (bool, error) {
 		left := false
 		for _, x := range h.all {
 			if err := removeTree(filepath.Join(x.root, cgroup)); err != nil {
@@ -255,6 +255,10 @@ func (h hierarchies) removeEmpty(cgroup string) {
 		_ = unix.Rmdir(filepath.Join(x.root, cgroup))
 	}
 }
+
+// patience bounds each wait for the kernel: far beyond what a loaded machine
+// needs, so that only what hangs is given up.
+const patience = 30 * time.Second
 
 // until asks again, with growing pauses, until ok, an error or the limit: for
 // kernel states that have no event to wait for.

@@ -115,8 +115,7 @@ func (d *door) spawn(ctx context.Context, c node.Command, o Options, s streams) 
 		return nil, err
 	}
 	pidFile, logFile := filepath.Join(work, "pid"), filepath.Join(work, "log")
-	args := []string{"--root", runcRoot(d.state), "--log", logFile, "--log-format", "json",
-		"exec", "--detach", "--process", filepath.Join(work, "process.json"), "--pid-file", pidFile}
+	args := []string{"exec", "--detach", "--process", filepath.Join(work, "process.json"), "--pid-file", pidFile}
 	var console *consoleSocket
 	if c.Terminal {
 		if console, err = listenConsole(work); err != nil {
@@ -125,9 +124,8 @@ func (d *door) spawn(ctx context.Context, c node.Command, o Options, s streams) 
 		defer console.close()
 		args = append(args, "--console-socket", console.path)
 	}
-	cmd := exec.CommandContext(ctx, d.runc, append(args, d.id())...)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.Dir = "/"
+	cmd := d.command(ctx, logFile, append(args, d.id())...)
+	defer orphans.entering(d.rec.PID)()
 	if !c.Terminal {
 		// Typed nils would become pipes of os/exec.
 		if s.in != nil {
@@ -140,7 +138,7 @@ func (d *door) spawn(ctx context.Context, c node.Command, o Options, s streams) 
 			cmd.Stderr = s.err
 		}
 	}
-	session, err := withLoginUID(o.LoginUID, cmd.Run)
+	session, err := withLoginUID(o.LoginUID, cmd.run)
 	pid, perr := readPID(pidFile)
 	if err != nil || perr != nil {
 		if err == nil {
@@ -184,6 +182,52 @@ func (d *door) spawn(ctx context.Context, c node.Command, o Options, s streams) 
 		return nil, fmt.Errorf("terminal in node %s: %w", d.rec.Name, err)
 	}
 	return out, nil
+}
+
+// command is one run of runc.
+type command struct {
+	*exec.Cmd
+	helpers []*process // when it was killed
+}
+
+// command prepares a runc on the lab's own root directory. When the context ends
+// it is killed with its helpers. It has a process group of its own: if it
+// outlives its controller, that tells it from the child of somebody else.
+func (d *door) command(ctx context.Context, logFile string, args ...string) *command {
+	c := &command{Cmd: exec.CommandContext(ctx, d.runc,
+		append([]string{"--root", runcRoot(d.state), "--log", logFile, "--log-format", "json"}, args...)...)}
+	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	c.Dir = "/"
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error {
+		p, err := openProcess(c.Process.Pid)
+		if err != nil {
+			return os.ErrProcessDone
+		}
+		defer p.close()
+		c.helpers, err = cutOff(p)
+		return err
+	}
+	return c
+}
+
+func (c *command) run() error {
+	owned := orphans.creation()
+	err := c.Start()
+	if err == nil {
+		orphans.own(c.Process.Pid)
+		defer orphans.disown(c.Process.Pid)
+	}
+	owned()
+	if err != nil {
+		return err
+	}
+	err = c.Wait()
+	for _, p := range c.helpers { // not waited for: a frozen one ends with its node
+		_ = p.signal(unix.SIGKILL)
+		p.close()
+	}
+	return err
 }
 
 // abandon kills and reaps a program that nobody will wait for.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +17,7 @@ import (
 // of the host out of the node's mountinfo. The thread dies with f.
 func inDir(dir string, f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread's directory is spoilt
+	onThread(func() { // its directory is spoilt
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			done <- fmt.Errorf("unshare(CLONE_FS): %w", err)
 			return
@@ -30,7 +27,7 @@ func inDir(dir string, f func() error) error {
 			return
 		}
 		done <- f()
-	}()
+	})
 	return <-done
 }
 
@@ -74,7 +71,7 @@ func mountRoot(dir string, lowers []string, userns *os.File) error {
 	opts := "lowerdir=" + strings.Join(names, ":") + ",upperdir=u,workdir=w,index=on,nfs_export=on"
 	// The last life's overlay may die some moments after its processes: until
 	// then the kernel calls its upper layer busy.
-	err := until(context.Background(), 5*time.Second, "the disk is still in use", func() (bool, error) {
+	err := until(context.Background(), patience, "the disk is still in use", func() (bool, error) {
 		err := inDir(dir, func() error { return unix.Mount("overlay", "rootfs", "overlay", 0, opts) })
 		if errors.Is(err, unix.EBUSY) {
 			return false, nil

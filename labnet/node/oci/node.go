@@ -21,6 +21,7 @@ type Node struct {
 	rt     *Runtime
 	spec   node.Spec
 	init   *process
+	pidNS  string
 	notify *notifySocket
 
 	ready, exited chan struct{}
@@ -281,6 +282,7 @@ func (n *Node) cleanup(ctx context.Context) error {
 		return err
 	}
 	n.removed = true
+	orphans.forget(n.pidNS)
 	if n.init != nil {
 		n.init.close()
 	}

@@ -77,6 +77,15 @@ func loadRecord(dir string) (record, error) {
 	return r, nil
 }
 
+// exists says whether the recorded PID 1 is there, running or not yet reaped.
+func (r record) exists() bool {
+	if r.PID == 0 {
+		return false
+	}
+	_, f, err := readStat(r.PID)
+	return err == nil && f[19] == r.Start
+}
+
 // live takes hold of the recorded PID 1 if it is still the same process.
 func (r record) live() (*process, error) {
 	if r.PID == 0 {

@@ -9,9 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
-	"time"
 
-	runc "github.com/containerd/go-runc"
 	"github.com/situlab/situlab/labnet/node"
 )
 
@@ -210,7 +208,7 @@ func (r *Runtime) create(ctx context.Context, s node.Spec) (_ *Node, err error) 
 		if err != nil {
 			err = fmt.Errorf("create node %s: %w", s.Name, err)
 			// The caller may have given up (ctx); the removal is still due.
-			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 			defer cancel()
 			err = errors.Join(err, n.cleanup(clean))
 		}
@@ -317,17 +315,10 @@ func prepareDisk(s node.Spec) (fresh bool, err error) {
 
 // runcCreate lets runc make the namespaces and checks what it made.
 func (n *Node) runcCreate(ctx context.Context) error {
-	io, err := runc.NewNullIO()
-	if err != nil {
-		return err
-	}
-	defer io.Close()
 	logFile, pidFile := filepath.Join(n.dir, "log"), filepath.Join(n.dir, "pid")
-	rc := &runc.Runc{Command: n.runc, Root: runcRoot(n.state), Log: logFile, LogFormat: runc.JSON}
-	_, err = withLoginUID(nil, func() error {
-		return rc.Create(ctx, n.id(), n.dir, &runc.CreateOpts{IO: io, PidFile: pidFile, NoNewKeyring: true})
-	})
-	if err != nil {
+	cmd := n.command(ctx, logFile, "create", "--bundle", n.dir, "--pid-file", pidFile, "--no-new-keyring", n.id())
+	defer orphans.creation()()
+	if _, err := withLoginUID(nil, cmd.run); err != nil {
 		return runcError("create", logFile, err)
 	}
 	pid, err := readPID(pidFile)
@@ -337,6 +328,7 @@ func (n *Node) runcCreate(ctx context.Context) error {
 	if n.init, err = openProcess(pid); err != nil {
 		return err
 	}
+	n.pidNS = orphans.know(pid)
 	n.watch()
 	if err := checkMaps(pid, n.spec.IDBase); err != nil {
 		return err
@@ -384,8 +376,10 @@ func (r *Runtime) Adopt(ctx context.Context, s node.Spec) (node.Node, error) {
 	r.mu.Lock()
 	r.labs[s.Lab] = true
 	r.mu.Unlock()
+	ns := orphans.know(rec.PID)
+	orphans.again() // what the old controller left may have ended before
 	n := &Node{door: door{state: r.cfg.State, runc: r.cfg.Runc, dir: dir, rec: rec}, rt: r, spec: s,
-		init: p, ready: make(chan struct{}), exited: make(chan struct{})}
+		init: p, pidNS: ns, ready: make(chan struct{}), exited: make(chan struct{})}
 	n.started = !n.waitsForStart()
 	n.watch()
 	if rec.Ready {

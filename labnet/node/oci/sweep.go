@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,12 +38,13 @@ func Sweep(ctx context.Context, state string) ([]string, error) {
 	}
 	// A runc that outlived the controller would go on making things.
 	var removed []string
+	var errs []error
+	var helpers errgroup.Group
 	for _, pid := range runcsOf(state) {
-		if killAndWait(ctx, pid) == nil {
+		if killRunc(ctx, pid, &helpers) == nil {
 			removed = append(removed, fmt.Sprintf("process %d (runc)", pid))
 		}
 	}
-	var errs []error
 	labs := map[string]bool{}
 	for _, e := range entries {
 		dir := filepath.Join(nodesDir(state), e.Name())
@@ -62,11 +64,13 @@ func Sweep(ctx context.Context, state string) ([]string, error) {
 		}
 		removed = append(removed, "node "+rec.Lab+"/"+rec.Name)
 	}
+	// After the nodes: one in a frozen cgroup could not die.
+	errs = append(errs, helpers.Wait())
 	for lab := range labs {
 		cg.removeEmpty(labCGroup(lab))
 	}
 	cg.removeEmpty("/" + cgroupRoot)
-	if len(errs) == 0 {
+	if errors.Join(errs...) == nil {
 		errs = append(errs, removeState(state))
 	}
 	return removed, errors.Join(errs...)
@@ -75,10 +79,14 @@ func Sweep(ctx context.Context, state string) ([]string, error) {
 // sweepNode removes one node by its record. The record goes last, so that an
 // interrupted removal can be repeated.
 func sweepNode(ctx context.Context, state string, cg hierarchies, dir string, rec record) error {
-	if p, err := rec.live(); err == nil {
-		err := p.signal(unix.SIGKILL)
-		p.close()
-		if err != nil {
+	var ns string
+	if rec.exists() { // as an orphan of ours it may have ended and not be reaped
+		ns = orphans.know(rec.PID)
+	}
+	init, err := rec.live()
+	if err == nil {
+		defer init.close()
+		if err := init.signal(unix.SIGKILL); err != nil {
 			return err
 		}
 	}
@@ -86,11 +94,25 @@ func sweepNode(ctx context.Context, state string, cg hierarchies, dir string, re
 	if d, ok := cg.with("freezer", rec.CGroup); ok {
 		_ = os.WriteFile(filepath.Join(d, "freezer.state"), []byte("THAWED"), 0)
 	}
-	for _, pid := range cg.procs(rec.CGroup) {
+	pids := cg.procs(rec.CGroup)
+	for _, pid := range pids {
+		if ns == "" { // killed before its PID 1 was recorded
+			ns = orphans.know(pid)
+		}
+	}
+	orphans.reap()
+	for _, pid := range pids {
 		if err := killAndWait(ctx, pid); err != nil {
 			return err
 		}
 	}
+	// By now it may have left its cgroup and still wait for its last children.
+	if init != nil {
+		if err := init.killAndWait(ctx); err != nil {
+			return err
+		}
+	}
+	orphans.forget(ns)
 	points, err := mountsUnder(dir)
 	if err != nil {
 		return err
@@ -179,18 +201,44 @@ func killAndWait(ctx context.Context, pid int) error {
 		return nil //nolint:nilerr // it has ended
 	}
 	defer p.close()
+	return p.killAndWait(ctx)
+}
+
+func (p *process) killAndWait(ctx context.Context) error {
 	if err := p.signal(unix.SIGKILL); err != nil {
 		return err
 	}
-	if err := p.fd.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	limit := time.Now().Add(patience)
+	if d, ok := ctx.Deadline(); ok {
+		limit = d
+	}
+	if err := p.fd.SetReadDeadline(limit); err != nil {
 		return err
 	}
-	if d, ok := ctx.Deadline(); ok {
-		_ = p.fd.SetReadDeadline(d)
-	}
 	if err := p.ended(); err != nil {
-		return fmt.Errorf("process %d does not end: %w", pid, err)
+		return fmt.Errorf("process %d does not end: %w", p.pid, err)
 	}
-	_, _, err = p.wait() // reaps it if it is our own orphan
+	_, _, err := p.wait() // reaps it if it is our own orphan
 	return err
+}
+
+// killRunc kills a runc and hands its helpers, of which those of an exec are not
+// in the node's cgroup yet, to a group that waits for their end.
+func killRunc(ctx context.Context, pid int, group *errgroup.Group) error {
+	p, err := openProcess(pid)
+	if err != nil {
+		return nil //nolint:nilerr // it has ended
+	}
+	defer p.close()
+	helpers, err := cutOff(p)
+	for _, h := range helpers {
+		group.Go(func() error {
+			defer h.close()
+			return h.killAndWait(ctx)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return p.killAndWait(ctx)
 }

@@ -27,7 +27,85 @@ func TestMain(m *testing.M) {
 		controller(state, os.Getenv("OCITEST_DISKS"), strings.Split(os.Getenv("OCITEST_LOWERS"), ":"))
 		return
 	}
-	os.Exit(m.Run())
+	if state := os.Getenv("OCITEST_HOLDER"); state != "" {
+		holder(state)
+		return
+	}
+	code := m.Run()
+	if left := childrenLeft(); left != "" {
+		fmt.Printf("left behind at the end:\n%s", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// childrenLeft lists what is still a child of the tests: as their process is a
+// subreaper, that is all that they left. Orphans are reaped in the background.
+func childrenLeft() (left string) {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+		left = ""
+		files, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, f := range files {
+			b, _ := os.ReadFile(f)
+			for pid := range strings.FieldsSeq(string(b)) {
+				st, _ := os.ReadFile("/proc/" + pid + "/stat")
+				left += fmt.Sprintf("process %.60s\n", st)
+			}
+		}
+		if left == "" {
+			break
+		}
+	}
+	return left
+}
+
+// holder holds a program of a node, as a terminal's holder does, until it is
+// killed.
+func holder(state string) {
+	a, err := oci.Attach(state, attachLab, "n1")
+	if err != nil {
+		panic(err)
+	}
+	p, err := a.Spawn(context.Background(), node.Command{Args: []string{"sleep", "1000"}}, oci.Options{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(p.PID)
+	select {}
+}
+
+// TestKilledHolder kills the holder of a program, which so becomes a child of
+// the node's controller, and then the node: as long as nobody reaps the program,
+// the kernel does not let PID 1 end.
+func TestKilledHolder(t *testing.T) {
+	state := stateDir(t)
+	_, n, _ := booted(t, state)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "OCITEST_HOLDER="+state)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Errorf("the holder does not work: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := n.Kill(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+		t.Errorf("the program %d of the killed holder was not reaped", pid)
+	}
 }
 
 func killedSpec(disks string, lowers []string, i int) node.Spec {

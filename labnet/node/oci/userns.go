@@ -57,6 +57,7 @@ func (n *idNamespaces) close() {
 // its first instruction, takes its user namespace and kills it: no helper
 // program is needed and no code runs in the child.
 func newIDNamespace(base uint32) (*os.File, error) {
+	defer orphans.creation()()
 	m := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(base), Size: rangeSize}}
 	p, err := os.StartProcess("/proc/self/exe", []string{"situlab-idmap"}, &os.ProcAttr{
 		Dir: "/",

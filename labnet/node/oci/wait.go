@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -21,14 +22,16 @@ func beSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return &HostError{What: "prctl(PR_SET_CHILD_SUBREAPER)", Err: err}
 	}
+	orphans.watch()
 	return nil
 }
 
 // process is one process seen through a pidfd: its number cannot be reused
 // under us, and waiting for it never takes another child's status.
 type process struct {
-	pid int
-	fd  *os.File
+	pid  int
+	fd   *os.File
+	once sync.Once
 }
 
 // openProcess takes hold of a pid.
@@ -37,6 +40,7 @@ func openProcess(pid int) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pidfd_open(%d): %w", pid, err)
 	}
+	orphans.own(pid)
 	// Non-blocking: the Go poller waits for it, without a thread per process.
 	return &process{pid: pid, fd: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
@@ -167,7 +171,12 @@ func (p *process) signal(s unix.Signal) error {
 	return nil
 }
 
-func (p *process) close() { p.fd.Close() }
+func (p *process) close() {
+	p.once.Do(func() {
+		p.fd.Close()
+		orphans.disown(p.pid)
+	})
+}
 
 // reasonOf reads PID 1's wait status: reboot(2) in a PID namespace ends its
 // init with SIGHUP for a restart and with SIGINT for halt and power off.
@@ -187,17 +196,39 @@ func reasonOf(ws syscall.WaitStatus) node.Reason {
 // startTime is field 22 of proc_pid_stat(5): with the pid it names a process
 // for good.
 func startTime(pid int) (string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, f, err := readStat(pid)
 	if err != nil {
 		return "", err
-	}
-	s := string(b)
-	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
-	if len(f) < 20 {
-		return "", fmt.Errorf("/proc/%d/stat: %q", pid, s)
 	}
 	if f[0] == "Z" || f[0] == "X" {
 		return "", os.ErrProcessDone
 	}
 	return f[19], nil
+}
+
+// statOf is the name and the state of a process, fields 2 and 3.
+func statOf(pid int) (name, state string, err error) {
+	name, f, err := readStat(pid)
+	if err != nil {
+		return "", "", err
+	}
+	return name, f[0], nil
+}
+
+// readStat cuts proc_pid_stat(5) in the name and the fields behind it.
+func readStat(pid int) (name string, fields []string, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", nil, err
+	}
+	s := string(b)
+	from, to := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
+	if from < 0 || to < from {
+		return "", nil, fmt.Errorf("/proc/%d/stat: %q", pid, s)
+	}
+	fields = strings.Fields(s[to+1:])
+	if len(fields) < 20 {
+		return "", nil, fmt.Errorf("/proc/%d/stat: %q", pid, s)
+	}
+	return s[from+1 : to], fields, nil
 }
