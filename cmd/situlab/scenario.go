@@ -18,7 +18,7 @@ import (
 
 func (a *app) scenarioCommand() *cobra.Command {
 	c := group("scenario", "Les situations / the scenarios", a.scenarioList(), a.scenarioShow(), a.scenarioValidate(), a.scenarioSchema())
-	c.AddCommand(asRoot(a.scenarioTest())...)
+	c.AddCommand(asRoot(a.scenarioTest(), a.scenarioAudit())...)
 	return c
 }
 

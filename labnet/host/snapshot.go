@@ -55,6 +55,13 @@ func TakeSnapshot() (Snapshot, error) {
 		return nil // a group may go away while we look
 	})
 
+	_ = filepath.WalkDir("/run/situlab", func(p string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			add("run", p)
+		}
+		return nil
+	})
+
 	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	for _, l := range loops {
 		if b, err := os.ReadFile(l); err == nil {

@@ -122,6 +122,12 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// What watching needs is asked before 61 nodes are started, not after.
+	for _, has := range []func() error{watch.HasExecs, watch.HasFiles} {
+		if err := has(); err != nil {
+			return nil, host.Errorf("situlab doctor", "this kernel does not let situlab observe a session: %w", err)
+		}
+	}
 	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
 		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
 	deskDir := filepath.Join(host.Run(), "desk", s.id)

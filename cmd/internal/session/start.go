@@ -18,6 +18,7 @@ import (
 
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/scenarios/documents"
 )
 
 // mountDesk gives the desk's socket a small file system of its own, so that no
@@ -102,17 +103,23 @@ func hostFacts() map[string]string {
 	}
 }
 
+// welcomeWidth fits the narrowest terminal that people use.
+const welcomeWidth = 78
+
 // welcome prints the situation before the candidate's first prompt.
 func (s *Session) welcome() {
 	scn := s.variant.Scenario
 	who := s.candidate()
 	t := s.variant.Ticket
 	var b strings.Builder
-	line := strings.Repeat("─", 78)
+	line := strings.Repeat("─", welcomeWidth)
 	fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n", line, scn.Title.In(s.opts.Lang), line)
-	b.WriteString(strings.TrimSpace(scn.BriefText.In(s.opts.Lang)))
+	b.WriteString(strings.TrimSpace(documents.Text(scn.BriefText.In(s.opts.Lang), welcomeWidth)))
 	fmt.Fprintf(&b, "\n\n%s\n", line)
-	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n  « %s »\n", "Ticket %s, from %s:\n  \"%s\"\n"), t.ID, s.personName(t.Author), strings.TrimSpace(t.Text.In(s.opts.Lang)))
+	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n\n", "Ticket %s, from %s:\n\n"), t.ID, s.personName(t.Author))
+	for _, l := range strings.Split(strings.TrimSpace(documents.Text(t.Text.In(s.opts.Lang), welcomeWidth-4)), "\n") {
+		b.WriteString(strings.TrimRight("  │ "+l, " ") + "\n")
+	}
 	fmt.Fprintf(&b, s.ui.T(
 		"\nVous êtes %s %s (compte %s), sur le poste d'administration %s.\nTemps : %s. Tout se fait d'ici :\n  situ              où vous en êtes        situ ticket show   le ticket\n  situ doc list     les documents          ssh NŒUD           un nœud du périmètre\n  situ console NŒUD quand le réseau est ce qui est cassé\n  situ diagnose     sceller le diagnostic  situ notice send   prévenir les utilisateurs\n  situ finish       terminer               situ help          tout le reste\n",
 		"\nYou are %s %s (account %s), on the administration workstation %s.\nTime: %s. All is done from here:\n  situ              where you are          situ ticket show   the ticket\n  situ doc list     the documents          ssh NODE           a node of the perimeter\n  situ console NODE when the network is what is broken\n  situ diagnose     seal the diagnosis     situ notice send   tell the users\n  situ finish       end                    situ help          all the rest\n"),
