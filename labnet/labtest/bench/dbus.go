@@ -10,15 +10,15 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A node's systemd is asked over its own private socket: one connection and a
-// few short messages cost far less than a systemctl in the node, so that asking
-// 61 of them while they boot does not move what is measured. Only what these
-// questions need of the D-Bus specification is here.
+// A node's systemd is asked over its own private socket, in the few words of
+// the D-Bus protocol that these questions need: hundreds of questions go over
+// one connection, where each systemctl would be a program of its own.
 
 // manager is a connection to the systemd of a node.
 type manager struct {
@@ -46,7 +46,7 @@ func dialManager(pid int) (*manager, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	if err := connectAs(root, s, at); err != nil {
+	if err := connectFrom(pid, root, s, at); err != nil {
 		unix.Close(s)
 		return nil, fmt.Errorf("systemd of process %d: %w", pid, err)
 	}
@@ -65,23 +65,69 @@ func dialManager(pid int) (*manager, error) {
 	return m, nil
 }
 
-// connectAs connects as the node's own root: systemd refuses any other peer, and
-// the kernel notes the effective uid of the thread that connects.
-func connectAs(uid uint32, s, at int) error {
+// connectVerb is the hidden first argument that makes the bench a connector.
+const connectVerb = "__connect"
+
+// The connector's inherited files: the socket, and the path of what to connect to.
+const (
+	socketFile = 3
+	targetFile = 4
+)
+
+// connect is the connector's life; the exit code is the errno.
+func connect() int {
+	err := unix.Connect(socketFile, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d", targetFile)})
+	var e unix.Errno
+	if errors.As(err, &e) {
+		return int(e)
+	}
+	return 0
+}
+
+// connectFrom connects a socket as the root of a node, from its pid namespace:
+// systemd refuses a peer with another uid, or one whose process it cannot see.
+// The kernel notes both when connect(2) is called, so a child does that and ends.
+func connectFrom(pid int, uid uint32, s, at int) error {
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
 	done := make(chan error)
 	go func() {
+		// Only children of this thread are in the namespace; it is not used again.
 		runtime.LockOSThread()
-		const keep = ^uintptr(0)
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep); e != 0 {
-			runtime.UnlockOSThread()
-			done <- os.NewSyscallError("setresuid", e)
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID); err != nil {
+			done <- os.NewSyscallError("setns", err)
 			return
 		}
-		err := os.NewSyscallError("connect", unix.Connect(s, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d", at)}))
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, keep, 0, keep); e == 0 {
-			runtime.UnlockOSThread() // else the thread dies with its goroutine
+		child, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), []string{"bench", connectVerb}, &syscall.ProcAttr{
+			Files: []uintptr{0, 1, 2, uintptr(s), uintptr(at)},
+			Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}},
+		})
+		if err != nil {
+			done <- fmt.Errorf("connector: %w", err)
+			return
 		}
-		done <- err
+		var st syscall.WaitStatus
+		for {
+			if _, err = syscall.Wait4(child, &st, 0, nil); err != syscall.EINTR {
+				break
+			}
+		}
+		switch {
+		case err != nil:
+			done <- os.NewSyscallError("wait4", err)
+		case st.ExitStatus() != 0:
+			done <- os.NewSyscallError("connect", syscall.Errno(st.ExitStatus()))
+		default:
+			done <- nil
+		}
 	}()
 	return <-done
 }
@@ -89,8 +135,10 @@ func connectAs(uid uint32, s, at int) error {
 func (m *manager) close() { m.conn.Close() }
 
 func (m *manager) greet() error {
-	// 30 is the hexadecimal of "0", our uid as the node sees it.
-	if _, err := io.WriteString(m.conn, "\x00AUTH EXTERNAL 30\r\n"); err != nil {
+	// 30 is the hexadecimal of "0", our uid as the node sees it. BEGIN goes with
+	// it, as systemctl does: a call that systemd read together with BEGIN would
+	// wait in its buffer until more comes.
+	if _, err := io.WriteString(m.conn, "\x00AUTH EXTERNAL 30\r\nBEGIN\r\n"); err != nil {
 		return err
 	}
 	line, err := m.in.ReadString('\n')
@@ -100,8 +148,7 @@ func (m *manager) greet() error {
 	if !strings.HasPrefix(line, "OK ") {
 		return fmt.Errorf("refused: %q", line)
 	}
-	_, err = io.WriteString(m.conn, "BEGIN\r\n")
-	return err
+	return nil
 }
 
 // Names of systemd's interface (org.freedesktop.systemd1(5)).

@@ -120,12 +120,24 @@ func (b *bench) watchUp(ctx context.Context, s *sample, o *observer, ref string)
 	var wired, created, started, shell float64
 	var ready times
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { wired, err = o.waitCables(gctx); return })
+	// What has been seen is said at once: a start that hangs shows where.
+	o.saw = func(what string) { say("  %s after %.2f s", what, instant()-begin) }
+	g.Go(func() (err error) {
+		if wired, err = o.waitCables(gctx); err == nil {
+			o.saw("cables")
+		}
+		return err
+	})
 	admin, hasInit := "", make(chan struct{})
 	if n := o.site.AdminNode(); n != nil {
 		admin = n.Name
 	}
-	g.Go(func() (err error) { shell, err = b.firstShell(gctx, o, admin, hasInit); return })
+	g.Go(func() (err error) {
+		if shell, err = b.firstShell(gctx, o, admin, hasInit); err == nil {
+			o.saw("shell")
+		}
+		return err
+	})
 	g.Go(func() (err error) {
 		created, started, err = o.waitInits(gctx, nil, func(node string) {
 			if node == admin {
@@ -133,6 +145,7 @@ func (b *bench) watchUp(ctx context.Context, s *sample, o *observer, ref string)
 			}
 		})
 		if err == nil {
+			o.saw("inits")
 			ready, err = o.waitReady(gctx, s)
 		}
 		return err
@@ -192,22 +205,23 @@ func (t times) all() float64 { return max(t.running, t.leases, t.green) }
 
 // waitReady waits until every systemd runs, every workstation has its lease and
 // every probe is green.
+//
+// The order is not that of the events: leases and probes are watched as they
+// come, at little cost. Systemd notes its own moments, so it is asked when all
+// the rest is over and the questions disturb nothing.
 func (o *observer) waitReady(ctx context.Context, s *sample) (t times, err error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		// Nobody is done sooner, and the answer has the moment in it.
-		if err = pause(ctx, 2*time.Second); err == nil {
-			t.running, err = o.waitRunning(ctx, s)
-		}
-		return err
-	})
-	g.Go(func() (err error) {
-		if t.leases, err = o.waitLeases(ctx); err == nil {
-			t.green, t.probes, err = o.waitGreen(ctx)
-		}
-		return err
-	})
-	return t, g.Wait()
+	if t.leases, err = o.waitLeases(ctx); err != nil {
+		return t, err
+	}
+	o.saw("leases")
+	if t.green, t.probes, err = o.waitGreen(ctx); err != nil {
+		return t, err
+	}
+	o.saw("green")
+	if t.running, err = o.waitRunning(ctx, s); err == nil {
+		o.saw("running (asked)")
+	}
+	return t, err
 }
 
 // away takes a lab down, whatever has happened to it; an interrupt does not
@@ -271,7 +285,7 @@ func (b *bench) reboot(ctx context.Context, s *sample, o *observer, node, figure
 				break
 			}
 		}
-		if err := pause(ctx, look); err != nil {
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return fmt.Errorf("reboot of %s: %w", node, err)
 		}
 	}
@@ -291,6 +305,7 @@ func (b *bench) reset(ctx context.Context, s *sample, o *observer) error {
 		old[p] = true
 	}
 	begin := instant()
+	o.saw = func(what string) { say("  reset: %s after %.2f s", what, instant()-begin) }
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		_, err := b.do(gctx, "lab", "reset", o.lab)

@@ -49,6 +49,9 @@ var sections = []struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == connectVerb {
+		os.Exit(connect())
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		if errors.Is(err, context.Canceled) {

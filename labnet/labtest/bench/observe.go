@@ -36,13 +36,14 @@ func instant() float64 {
 type observer struct {
 	lab  string
 	site *scenarios.Site
+	saw  func(what string)
 
 	mu    sync.Mutex
 	inits map[string]int // node -> host pid of its PID 1
 }
 
 func newObserver(lab string, site *scenarios.Site) *observer {
-	return &observer{lab: lab, site: site, inits: map[string]int{}}
+	return &observer{lab: lab, site: site, inits: map[string]int{}, saw: func(string) {}}
 }
 
 func (o *observer) pid(node string) int {

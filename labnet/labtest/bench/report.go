@@ -216,7 +216,7 @@ func peersTable(b *strings.Builder, k *book, scales []int) {
 
 func findings(b *strings.Builder, k *book) {
 	b.WriteString("\n## Findings\n\n")
-	any := false
+	any := len(k.Samples) == 0
 	for _, id := range slices.Sorted(maps.Keys(k.Samples)) {
 		seen := map[string]int{}
 		for _, s := range k.Samples[id] {
