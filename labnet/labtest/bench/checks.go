@@ -23,17 +23,19 @@ type roleUnits struct {
 // The roles that stand for several.
 const (
 	everyRole  = "every node"
-	serverRole = "every node but workstations"
+	notPCRole  = "every node but workstations"
+	serverRole = "every machine of the company but workstations"
 )
 
 var wantedUnits = []roleUnits{
 	{Role: everyRole, Units: []string{"systemd-journald.service", "systemd-networkd.service", "cron.service", "logrotate.timer"}},
-	{Role: serverRole, Units: []string{"ssh.service", "chrony.service", "rsyslog.service", "dbus.service", "systemd-logind.service"}},
+	{Role: notPCRole, Units: []string{"dbus.service", "systemd-logind.service"}},
+	{Role: serverRole, Units: []string{"ssh.service", "chrony.service", "rsyslog.service"}},
 	{Role: "pc", Units: []string{"ssh.socket", "networkd-resolv.path"}},
 	{Role: "rt", Units: []string{"nftables.service"}},
 	{Role: "rt", Units: []string{"frr.service"}, On: []string{"rt-brv1", "rt-til1", "op-mpls"}},
 	{Role: "rt", Units: []string{"dnsmasq.service"}, On: []string{"rt-brv1", "rt-til1", "op-inet"}},
-	{Role: "rt", Units: []string{"partenaire.socket"}, On: []string{"op-inet"}},
+	{Role: "rt", Units: []string{"partenaire.service"}, On: []string{"op-inet"}},
 	{Role: "dns", Units: []string{"named.service"}},
 	{Role: "dhcp", Units: []string{"kea-dhcp4-server.service"}},
 	{Role: "ann", Units: []string{"slapd.service"}},
@@ -55,8 +57,10 @@ func (r roleUnits) holds(n *scenarios.Node) bool {
 	switch r.Role {
 	case everyRole:
 		return true
-	case serverRole:
+	case notPCRole:
 		return n.Class != scenarios.Workstation
+	case serverRole:
+		return n.Class != scenarios.Workstation && n.Class != scenarios.Operator
 	}
 	return r.Role == n.Role
 }
@@ -69,14 +73,33 @@ type maskedUnit struct {
 	Roles []string `json:"roles"`
 }
 
-// siteMasks are masked by the site's own files.
-var siteMasks = map[string]string{
-	"frr.service":     "by the site: this machine routes without routing protocols",
-	"dovecot.service": "by the site: nobody reads mail on the relay",
+// siteMask is a mask of the site's own files: a unit on the nodes of a class (or
+// of any, if empty).
+type siteMask struct {
+	class  scenarios.Class
+	units  []string
+	reason string
+}
+
+// The aliases of a masked unit are masked with it.
+var siteMasks = []siteMask{
+	{"", []string{"frr.service"}, "by the site: this machine routes without routing protocols"},
+	{"", []string{"dovecot.service"}, "by the site: nobody reads mail on the relay"},
+	{scenarios.Operator, []string{"ssh.service", "sshd.service", "chrony.service", "chronyd.service", "rsyslog.service", "syslog.service"},
+		"by the site: the operator's machines do not offer this to anybody"},
+}
+
+func siteReason(n *scenarios.Node, unit string) string {
+	for _, m := range siteMasks {
+		if (m.class == "" || m.class == n.Class) && slices.Contains(m.units, unit) {
+			return m.reason
+		}
+	}
+	return ""
 }
 
 // packageMask is the reason of the masks that Debian's packages bring.
-const packageMask = "masked by its Debian package"
+const packageMask = "masked by its Debian package, or another name of a masked unit"
 
 // late is how much after its node's boot a service may have come up, in seconds.
 const late = 1.0
@@ -108,7 +131,7 @@ func (b *bench) checkUnits(s *sample, o *observer) error {
 					reason = packageMask
 				}
 				if reason == "" {
-					reason = siteMasks[unit]
+					reason = siteReason(n, unit)
 				}
 				if reason == "" {
 					s.finding("%s: %s is masked without a reason", n.Name, file)
@@ -209,10 +232,15 @@ func checkNode(s *sample, m *manager, n *scenarios.Node, mask func(unit, file st
 }
 
 // idleReason says what is wrong with an enabled unit; empty means nothing: it is
-// active, its condition does not hold, or it has done its work and ended.
+// active, its condition does not hold, it has done its work and ended, or no
+// active unit wants it (network-online.target, say, starts only on demand).
 func idleReason(m *manager, unit string) (string, error) {
 	state, err := m.text(unitPath(unit), unitInterface, "ActiveState")
 	if err != nil || state == "active" {
+		return "", err
+	}
+	wanted, err := wantedNow(m, unit)
+	if err != nil || !wanted {
 		return "", err
 	}
 	asked, err := m.number(unitPath(unit), unitInterface, "ConditionTimestampMonotonic")
@@ -240,6 +268,25 @@ func idleReason(m *manager, unit string) (string, error) {
 		}
 	}
 	return state, nil
+}
+
+// wantedNow says whether an active unit wants or requires this one.
+func wantedNow(m *manager, unit string) (bool, error) {
+	for _, name := range []string{"WantedBy", "RequiredBy"} {
+		v, err := m.property(unitPath(unit), unitInterface, name)
+		if err != nil {
+			return false, err
+		}
+		list, _ := v.([]any)
+		for _, by := range list {
+			parent, _ := by.(string)
+			state, err := m.text(unitPath(parent), unitInterface, "ActiveState")
+			if err != nil || state == "active" {
+				return true, err
+			}
+		}
+	}
+	return false, nil
 }
 
 // rows calls a method that answers a list of structures and keeps their texts.
