@@ -109,7 +109,7 @@ func openBook(ctx context.Context, b *bench, fresh bool) (*book, error) {
 		say("%s is of another program or host (or -fresh was given): kept as %s", k.file, filepath.Base(aside))
 		return k, os.Rename(k.file, aside)
 	}
-	old.file = k.file
+	old.file, old.Notes = k.file, nil // what could not be had then may be there now
 	if old.Samples == nil {
 		old.Samples = k.Samples
 	}

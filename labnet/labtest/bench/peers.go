@@ -38,7 +38,16 @@ func alone(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (b *bench) mininet(ctx context.Context) error {
-	if err := exec.CommandContext(ctx, "python3", "-c", "import mininet.net").Run(); err != nil {
+	// The package is for the distribution's Python, which need not be the first
+	// on the path.
+	python := ""
+	for _, p := range []string{"/usr/bin/python3", "python3"} {
+		if exec.CommandContext(ctx, p, "-c", "import mininet.net").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
 		b.book.note("Mininet was not measured: python3 has no module mininet (Debian package mininet)")
 		return ctx.Err()
 	}
@@ -52,7 +61,7 @@ func (b *bench) mininet(ctx context.Context) error {
 	}
 	for _, n := range b.scales {
 		err := b.repeat(ctx, key("mininet", n), func(ctx context.Context, s *sample) error {
-			cmd := alone(ctx, "python3", script, fmt.Sprint(n))
+			cmd := alone(ctx, python, script, fmt.Sprint(n))
 			var errs bytes.Buffer
 			cmd.Stderr = &errs
 			out, err := cmd.Output()
