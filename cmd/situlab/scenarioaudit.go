@@ -26,7 +26,7 @@ type auditResult struct {
 }
 
 // twins is how many healthy labs tell chance from leak.
-const twins = 2
+const twins = 3
 
 func (a *app) scenarioAudit() *cobra.Command {
 	var variants []string
@@ -34,7 +34,7 @@ func (a *app) scenarioAudit() *cobra.Command {
 	var plant, full bool
 	c := &cobra.Command{
 		Use: "audit SCENARIO", Short: "Chercher ce qui trahit une panne injectée / look for what betrays an injected fault", Args: cobra.ExactArgs(1),
-		Long: `Monte deux jumeaux sains et chaque variante de la même graine jusqu'à l'entrée
+		Long: `Monte trois jumeaux sains et chaque variante de la même graine jusqu'à l'entrée
 du candidat, et compare fichiers récents, dates, processus et journaux de toutes
 les machines. Ce que les jumeaux n'ont pas et que signs.yaml n'explique pas est
 une fuite : code 1.`,

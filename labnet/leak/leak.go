@@ -149,7 +149,7 @@ func unix(s float64) time.Time { return time.Unix(0, int64(s*1e9)) }
 func class(at time.Time, t Times, slack time.Duration) string {
 	switch {
 	case at.Before(t.Begin.Add(-time.Minute)):
-		return "-" + t.Begin.Sub(at).Round(2*time.Second).String()
+		return "-" + t.Begin.Sub(at).Round(time.Second).String()
 	case at.Before(t.Morning.Add(-slack)):
 		return "yesterday"
 	default:
@@ -234,13 +234,13 @@ func Compare(faulty []string, twins [][]string, signs []Sign) Finding {
 }
 
 // kind is the coarse sort of an item: twins that differ in one differ by chance.
-// Of a journal it is program and role, of a process the command, of a file its
-// place whatever the node.
+// Of a journal it is the program and how the message begins, of a process the
+// command, of a file its place, whatever the node.
 func kind(item string) string {
 	f := strings.Fields(item)
 	switch {
 	case len(f) > 2 && f[0] == "journal":
-		return strings.Join(f[:3], " ")
+		return "journal " + strings.Join(f[2:min(len(f), 5)], " ")
 	case len(f) > 3 && f[0] == "process":
 		return "process " + f[1] + " " + f[3]
 	case len(f) > 2:

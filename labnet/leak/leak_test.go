@@ -44,9 +44,9 @@ ospfd[412]: [VMXBG-1A2B3] neighbor 10.0.0.1 is up after 12 s
 }
 
 func TestCompare(t *testing.T) {
-	twin1 := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=yesterday", "journal rt cron started", "journal rt cron late", "process rt start=morning sshd"}
+	twin1 := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=yesterday", "journal rt cron started", "journal rt cron ran late by 3", "process rt start=morning sshd"}
 	twin2 := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=yesterday", "journal rt cron started", "process rt start=morning sshd"}
-	faulty := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=morning", "journal rt cron started", "journal rt cron never seen",
+	faulty := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=morning", "journal rt cron started", "journal rt cron ran late by hours",
 		"journal rt ospfd no neighbour", "journal rt logger planted", "process rt start=morning sshd"}
 	f := Compare(faulty, [][]string{twin1, twin2}, []Sign{{regexp.MustCompile(`^journal rt ospfd `), "symptom"}})
 	if want := []string{
@@ -56,7 +56,7 @@ func TestCompare(t *testing.T) {
 	}; !slices.Equal(f.Leaks, want) {
 		t.Errorf("leaks %q, want %q", f.Leaks, want)
 	}
-	if !slices.Equal(f.Signs, []string{"journal rt ospfd no neighbour"}) || !slices.Equal(f.Noise, []string{"journal rt cron never seen"}) {
+	if !slices.Equal(f.Signs, []string{"journal rt ospfd no neighbour"}) || !slices.Equal(f.Noise, []string{"journal rt cron ran late by hours"}) {
 		t.Errorf("signs %q, noise %q", f.Signs, f.Noise)
 	}
 }

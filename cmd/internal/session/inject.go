@@ -21,7 +21,7 @@ const admissionTimeout = 2 * time.Minute
 // must not read: the morning's start is the only one they know.
 var yesterday = []string{
 	"var/log/journal", "var/log/syslog", "var/log/messages", "var/log/auth.log", "var/log/daemon.log", "var/log/kern.log", "var/log/cron.log",
-	"var/log/mail.log", "var/log/user.log", "var/log/debug", "var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/log/frr",
+	"var/log/mail.log", "var/log/user.log", "var/log/debug", "var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/log/frr", "var/log/machines",
 }
 
 // breakIt injects the provisioned faults and the decoys while nothing runs,
