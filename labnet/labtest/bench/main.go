@@ -147,15 +147,14 @@ func say(format string, args ...any) {
 const maxFailed = 2
 
 // repeat measures until a kind has n good measurements. A failed one is kept
-// with its error; too many of them end the kind, not the bench.
+// with its error; too many of them in one
+// invocation end the kind, not the bench.
 func (b *bench) repeat(ctx context.Context, key string, measure func(context.Context, *sample) error) error {
-	for {
-		good, failed := 0, 0
+	for failed := 0; ; {
+		good := 0
 		for _, s := range b.book.Samples[key] {
 			if s.Error == "" {
 				good++
-			} else {
-				failed++
 			}
 		}
 		if good >= b.n {
@@ -173,6 +172,7 @@ func (b *bench) repeat(ctx context.Context, key string, measure func(context.Con
 			return ctx.Err() // half a measurement is none
 		}
 		if err != nil {
+			failed++
 			s.Error = err.Error()
 			say("%s: %v", key, err)
 		} else {

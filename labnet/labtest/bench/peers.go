@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-//go:embed mininet.py
+//go:embed peer_mininet.py
 var mininetScript []byte
 
 // peersSection starts the same number of nodes with other tools. Their nodes
@@ -55,7 +55,7 @@ func (b *bench) mininet(ctx context.Context) error {
 		b.book.note("Mininet was not measured: no brctl (Debian package bridge-utils)")
 		return nil
 	}
-	script := filepath.Join(b.out, "mininet.py")
+	script := filepath.Join(b.out, "peer_mininet.py")
 	if err := os.WriteFile(script, mininetScript, 0o644); err != nil {
 		return err
 	}
@@ -70,12 +70,12 @@ func (b *bench) mininet(ctx context.Context) error {
 			}
 			var r struct {
 				Up, Down, Memory float64
-				Ping             string
+				Reached          bool
 			}
 			if err := json.Unmarshal([]byte(lastLine(string(out))), &r); err != nil {
 				return fmt.Errorf("mininet said %q: %w", out, err)
 			}
-			if r.Ping != "0" {
+			if !r.Reached {
 				s.finding("two hosts do not reach each other")
 			}
 			s.Figures["up_s"], s.Figures["down_s"], s.Figures["memory_mb"] = r.Up, r.Down, r.Memory/1e6
