@@ -372,7 +372,6 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 		return "", err
 	}
 	s.put(&evidence.SessionEnter{Terminal: name})
-	s.welcome()
 	detach := s.term.attachUser(name)
 	defer detach()
 	expired := s.clock.Expired(stop)

@@ -106,8 +106,9 @@ func hostFacts() map[string]string {
 // welcomeWidth fits the narrowest terminal that people use.
 const welcomeWidth = 78
 
-// welcome prints the situation before the candidate's first prompt.
-func (s *Session) welcome() {
+// welcome is the situation, shown in the recorded terminal before the candidate's
+// first prompt.
+func (s *Session) welcome() string {
 	scn := s.variant.Scenario
 	who := s.candidate()
 	t := s.variant.Ticket
@@ -125,6 +126,5 @@ func (s *Session) welcome() {
 		"\nYou are %s %s (account %s), on the administration workstation %s.\nTime: %s. All is done from here:\n  situ              where you are          situ ticket show   the ticket\n  situ doc list     the documents          ssh NODE           a node of the perimeter\n  situ console NODE when the network is what is broken\n  situ diagnose     seal the diagnosis     situ notice send   tell the users\n  situ finish       end                    situ help          all the rest\n"),
 		who.FirstName, who.LastName, who.Login, s.admin, clockText(s.clock.Left()))
 	fmt.Fprintf(&b, "%s\n\n", line)
-	text := b.String()
-	fmt.Fprint(s.ui.Err, text)
+	return strings.ReplaceAll(b.String(), "\n", "\r\n")
 }

@@ -88,9 +88,13 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 	if s.opts.Lang == "en" {
 		locale = "en_US.UTF-8"
 	}
+	banner := ""
+	if id == "t1" {
+		banner = s.welcome()
+	}
 	h, err := term.Start(ctx, term.Spec{
 		ID: id, Kind: kind, Dir: t.dir, State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
-		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin,
+		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner,
 		Env: []string{"HOME=" + home, "USER=" + login, "LOGNAME=" + login, "SHELL=/bin/bash", "TERM=" + termType(),
 			"LANG=" + locale, "SITU_LANG=" + s.opts.Lang, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 	}, "")

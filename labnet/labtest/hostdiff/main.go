@@ -20,6 +20,9 @@ import (
 // settle is how long the kernel may take to free a dead namespace or cgroup.
 const settle = 20 * time.Second
 
+// shown is how many differences are printed.
+const shown = 200
+
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: hostdiff take|compare FILE")
@@ -70,7 +73,11 @@ func compare(before host.Snapshot) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d differences:\n%s", len(diff), strings.Join(diff, "\n"))
+			n := len(diff)
+			if n > shown {
+				diff = append(diff[:shown], "...")
+			}
+			return fmt.Errorf("%d differences:\n%s", n, strings.Join(diff, "\n"))
 		}
 		time.Sleep(500 * time.Millisecond) // the kernel frees in the background and tells nobody
 	}

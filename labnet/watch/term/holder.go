@@ -115,6 +115,9 @@ func hold(s Spec, ready func()) error {
 	if err := writeInfo(&h.info, s.file(".json")); err != nil {
 		return err
 	}
+	if s.Banner != "" {
+		h.show([]byte(s.Banner))
+	}
 	go h.srv.accept()
 	go h.typeLoop()
 	stop := make(chan struct{})

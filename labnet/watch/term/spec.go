@@ -36,6 +36,9 @@ type Spec struct {
 	// MaxBytes of output at full speed (256 KiB/s sustained, 4 MiB at once);
 	// beyond it the terminal goes on at 8 KiB/s. 0 means 64 MiB.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// Banner is shown, and recorded, before the program's first output; it brings
+	// its own "\r\n".
+	Banner string `json:"banner,omitempty"`
 	// Label is the recording's title.
 	Label string `json:"label,omitempty"`
 }
