@@ -120,6 +120,8 @@ func testReboot(t *testing.T, f Fixture) {
 		}
 	}
 	before := n.NetNS()
+	b.sh(n, "mkdir -p /var/log/journal && journalctl --flush && logger -t test of the first boot && journalctl --sync")
+	id := b.sh(n, "cat /proc/sys/kernel/random/boot_id")
 	b.sh(n, "systemctl reboot")
 	if r := b.ended(n); r != node.Rebooted {
 		t.Errorf("reason %q, want %q", r, node.Rebooted)
@@ -127,6 +129,12 @@ func testReboot(t *testing.T, f Fixture) {
 	n = b.reborn(n, s)
 	if n.NetNS() == before {
 		t.Error("the network namespace is the old one")
+	}
+	if again := b.sh(n, "cat /proc/sys/kernel/random/boot_id"); again == id {
+		t.Errorf("the boot id is still %s", id)
+	}
+	if out := b.sh(n, "journalctl -b -1 -t test -o cat --no-pager"); strings.TrimSpace(out) != "of the first boot" {
+		t.Errorf("the journal of the boot before says %q", out)
 	}
 	h = holding(n)
 	for i, c := range changes {

@@ -29,7 +29,7 @@ type orphanage struct {
 	// nodes are the PID namespaces whose processes may be reaped, with the number
 	// of programs that are about to become ours there.
 	nodes    map[string]int
-	creating int // children on their way that are known by their ids only
+	starting int // runcs at work, and children on their way that only their ids tell
 }
 
 // watch reaps from now on whenever a child ends.
@@ -95,9 +95,9 @@ func (o *orphanage) forget(ns string) {
 // entering says that runc is about to leave us a program in the namespace of
 // pid; it may have ended before we hold it. The result must be called then.
 func (o *orphanage) entering(pid int) func() {
-	ns := pidNS(pid)
+	ns, started := pidNS(pid), o.creation()
 	if ns == "" {
-		return func() {}
+		return started
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,7 +108,7 @@ func (o *orphanage) entering(pid int) func() {
 			o.nodes[ns]--
 		}
 		o.mu.Unlock()
-		o.again()
+		started()
 	}
 }
 
@@ -117,10 +117,10 @@ func (o *orphanage) entering(pid int) func() {
 func (o *orphanage) creation() func() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.creating++
+	o.starting++
 	return func() {
 		o.mu.Lock()
-		o.creating--
+		o.starting--
 		o.mu.Unlock()
 		o.again()
 	}
@@ -137,7 +137,7 @@ func (o *orphanage) reap() {
 			continue
 		}
 		entering, known := o.nodes[pidNS(pid)]
-		if known && entering > 0 || !known && (o.creating > 0 || !isHelper(pid, name)) {
+		if known && entering > 0 || !known && (o.starting > 0 || !isHelper(pid, name)) {
 			continue
 		}
 		for {

@@ -267,6 +267,9 @@ func (n *Node) prepare() error {
 	if err := mountNotify(filepath.Join(n.dir, "host")); err != nil {
 		return err
 	}
+	if err := writeBootID(filepath.Join(n.dir, "host", bootIDName)); err != nil {
+		return err
+	}
 	if err := mountPts(filepath.Join(n.dir, "pts"), base); err != nil {
 		return err
 	}
@@ -334,6 +337,9 @@ func (n *Node) runcCreate(ctx context.Context) error {
 		return err
 	}
 	if err := n.rt.cg.delegate(n.rec.CGroup, n.spec.IDBase); err != nil {
+		return err
+	}
+	if err := mountBootID(pid); err != nil {
 		return err
 	}
 	// Inside, these are mounted now; the host needs their names no more.
