@@ -166,13 +166,15 @@ var ownPIDNS = sync.OnceValue(func() string {
 })
 
 // isHelper says whether a process was a runc or what a runc forks, or lent its
-// ids to a node, for a controller that was killed.
+// ids to a node, for a controller that was killed. A runc leads a group of its
+// own; whoever is in a group that neither we nor itself lead was not started
+// here.
 func isHelper(pid int, name string) bool {
 	if hasNodeIDs(pid) || strings.HasPrefix(name, "runc:[") {
 		return true
 	}
 	group, err := unix.Getpgid(pid)
-	return err == nil && group != unix.Getpgrp() && name == "runc"
+	return err == nil && group != unix.Getpgrp() && (group != pid || name == "runc")
 }
 
 // hasNodeIDs says whether a process lives on a range of ids as nodes have it.
