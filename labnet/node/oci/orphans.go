@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -131,6 +133,9 @@ func (o *orphanage) creation() func() {
 func (o *orphanage) reap() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !childEnded() {
+		return // as after almost every command: then no file is opened
+	}
 	for _, pid := range childrenOf(os.Getpid()) {
 		name, state, err := statOf(pid)
 		if err != nil || state != "Z" || o.owned[pid] > 0 {
@@ -164,6 +169,13 @@ var ownPIDNS = sync.OnceValue(func() string {
 	ns, _ := os.Readlink("/proc/self/ns/pid")
 	return ns
 })
+
+// childEnded says whether any child waits to be reaped, and leaves it.
+func childEnded() bool {
+	var si siginfo
+	err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&si)), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return errors.Is(err, unix.EINTR) || err == nil && si.pid != 0
+}
 
 // isHelper says whether a process was a runc or what a runc forks, or lent its
 // ids to a node, for a controller that was killed. A runc leads a group of its
