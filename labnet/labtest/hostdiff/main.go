@@ -11,7 +11,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/situlab/situlab/labnet/host"
@@ -84,15 +87,38 @@ func compare(before host.Snapshot) error {
 }
 
 // foreign are differences that a lab cannot make: the processes of whoever runs
-// this, and what they hold. A process of ours names situlab or runc.
+// this, and what they hold; the cgroups beside our own, which the session's
+// manager makes and removes. A process of a lab names situlab or runc.
 func foreign(kind, object string) bool {
-	if kind != "process" {
-		return false
+	ours := []string{"situlab", "runc", "systemd", "/sbin/init"}
+	switch kind {
+	case "process":
+		return !containsAny(object, ours) || strings.Contains(object, "hostdiff")
+	case "cgroup":
+		return !containsAny(object, ours[:2]) && slices.ContainsFunc(besideUs(), func(dir string) bool {
+			return strings.Contains(object, dir)
+		})
 	}
-	for _, ours := range []string{"situlab", "runc", "systemd", "/sbin/init"} {
-		if strings.Contains(object, ours) && !strings.Contains(object, "hostdiff") {
-			return false
+	return false
+}
+
+func containsAny(s string, words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+}
+
+// besideUs lists the cgroups that hold our own cgroup, the roots left out.
+var besideUs = sync.OnceValue(func() []string {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	var dirs []string
+	for line := range strings.Lines(string(b)) { // ID:CONTROLLERS:PATH
+		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 {
+			if parent := path.Dir(f[2]); parent != "/" && parent != "." {
+				dirs = append(dirs, parent+"/")
+			}
 		}
 	}
-	return true
-}
+	return dirs
+})
