@@ -365,6 +365,13 @@ func (l *Lab) NodeState(name string) State {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.state == Starting && m.node != nil {
+		select {
+		case <-m.node.Ready(): // follow may be a moment behind
+			return Up
+		default:
+		}
+	}
 	return m.state
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -149,11 +150,11 @@ func (t *tester) cases(seeds, candidates, variants []string) ([]testCase, error)
 	known := map[string]bool{}
 	for _, c := range t.expect.Candidates {
 		known[c.Name] = true
-		if len(candidates) > 0 && !has(candidates, c.Name) {
+		if len(candidates) > 0 && !slices.Contains(candidates, c.Name) {
 			continue
 		}
 		for _, v := range variants {
-			if !has(all, v) {
+			if !slices.Contains(all, v) {
 				return nil, inputErrorf("--variants: no variant %q; variants: %s", v, strings.Join(all, ", "))
 			}
 			if _, ok := t.expect.For(c.Name, v); !ok {
@@ -174,15 +175,6 @@ func (t *tester) cases(seeds, candidates, variants []string) ([]testCase, error)
 		}
 	}
 	return out, nil
-}
-
-func has(list []string, x string) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }
 
 func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool) error {

@@ -3,12 +3,10 @@ package session
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/labnet"
-	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/leak"
 )
 
@@ -20,15 +18,11 @@ func Picture(ctx context.Context, o Options, u *ui.UI, plant func(*labnet.Lab) e
 	if err != nil {
 		return nil, err
 	}
-	deskDir := filepath.Join(host.Run(), "desk", s.id)
-	if err := mountDesk(deskDir); err != nil {
+	deskDir, leave, err := s.setUp()
+	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, unmountDesk(deskDir)) }()
-	if err := s.openJournal(); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.journal.Close()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 	defer func() { err = errors.Join(err, s.takeDown()) }()
 	if err := s.startLab(ctx, deskDir); err != nil {
 		return nil, err

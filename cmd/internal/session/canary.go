@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
@@ -47,7 +48,7 @@ func (s *Session) canaryValues(ctx context.Context) error {
 		if c.Query == "" {
 			continue
 		}
-		v, err := s.ask(ctx, c)
+		v, err := s.query(ctx, c)
 		if err != nil {
 			return &EnvironmentError{"canary_not_set", fmt.Sprintf("%s: %v", c.ID, err)}
 		}
@@ -56,22 +57,18 @@ func (s *Session) canaryValues(ctx context.Context) error {
 	return nil
 }
 
-// ask makes a canary's query from the first workstation that can: the service,
+// query makes a canary's query from the first workstation that can: the service,
 // not the way to it, is what is examined here.
-func (s *Session) ask(ctx context.Context, c scenarios.Canary) (string, error) {
+func (s *Session) query(ctx context.Context, c scenarios.Canary) (string, error) {
 	var p scenarios.Probe
 	for _, x := range s.variant.Site.Probes {
 		if x.ID == c.Probe {
 			p = x
 		}
 	}
-	params := map[string]string{}
-	for k, v := range p.Params {
-		params[k] = v
-	}
-	params["query"] = c.Query
-	delete(params, "expect")
-	p.Params = params
+	p.Params = maps.Clone(p.Params) // the site's stays as it is
+	p.Params["query"] = c.Query
+	delete(p.Params, "expect")
 	var last error
 	for _, post := range probe.OnePerSegment(provision.Posts(s.lab), 0) {
 		r := probe.Check(ctx, p, post, probe.SecretsOf(s.variant.Site))
@@ -90,7 +87,7 @@ func (s *Session) readCanaries(ctx context.Context) {
 		got, want := "", s.values[c.ID]
 		var err error
 		if c.Query != "" {
-			got, err = s.ask(ctx, c)
+			got, err = s.query(ctx, c)
 		} else {
 			want = s.word(c)
 			got, err = readAtMost(s.lab.Node(c.Node), c.Path, len(want)+1)

@@ -130,15 +130,11 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
 		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
-	deskDir := filepath.Join(host.Run(), "desk", s.id)
-	if err := mountDesk(deskDir); err != nil {
+	deskDir, leave, err := s.setUp()
+	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, unmountDesk(deskDir)) }()
-	if err := s.openJournal(); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.journal.Close()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 
 	interrupted := false
 	playErr := s.play(ctx, deskDir)
@@ -164,6 +160,18 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 		return res, errors.Join(env, down)
 	}
 	return res, down
+}
+
+// setUp mounts the desk and opens the journal; leave undoes both.
+func (s *Session) setUp() (deskDir string, leave func() error, err error) {
+	deskDir = filepath.Join(host.Run(), "desk", s.id)
+	if err := mountDesk(deskDir); err != nil {
+		return "", nil, err
+	}
+	if err := s.openJournal(); err != nil {
+		return "", nil, errors.Join(err, unmountDesk(deskDir))
+	}
+	return deskDir, func() error { return errors.Join(s.journal.Close(), unmountDesk(deskDir)) }, nil
 }
 
 // prepare loads and draws; nothing is touched on the host.

@@ -89,7 +89,7 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		locale = "en_US.UTF-8"
 	}
 	banner := ""
-	if id == "t1" {
+	if uid == firstLoginUID { // the session's first terminal
 		banner = s.welcome()
 	}
 	h, err := term.Start(ctx, term.Spec{
