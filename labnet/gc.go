@@ -101,6 +101,14 @@ func sweepDesks() ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
+// Tidy removes the run directory of the host when no lab runs and nothing of
+// anybody is in it: for whoever kept something there longer than its lab.
+func Tidy() {
+	if len(running()) == 0 {
+		removeEmptyRun()
+	}
+}
+
 // removeEmptyRun removes the run directory when nothing is in it but our locks.
 func removeEmptyRun() {
 	entries, err := os.ReadDir(host.Run())

@@ -171,7 +171,11 @@ func (s *Session) setUp() (deskDir string, leave func() error, err error) {
 	if err := s.openJournal(); err != nil {
 		return "", nil, errors.Join(err, unmountDesk(deskDir))
 	}
-	return deskDir, func() error { return errors.Join(s.journal.Close(), unmountDesk(deskDir)) }, nil
+	return deskDir, func() error {
+		err := errors.Join(s.journal.Close(), unmountDesk(deskDir))
+		labnet.Tidy() // the desk stood longer than its lab
+		return err
+	}, nil
 }
 
 // prepare loads and draws; nothing is touched on the host.
