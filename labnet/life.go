@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/situlab/situlab/labnet/host"
@@ -115,33 +116,37 @@ func (l *Lab) stopAll(ctx context.Context, grace time.Duration) error {
 	for i, j := 0, len(ms)-1; i < j; i, j = i+1, j-1 {
 		ms[i], ms[j] = ms[j], ms[i]
 	}
-	return each(ctx, ms, func(ctx context.Context, m *machine) error {
-		m.mu.Lock()
-		n := m.node
-		m.mu.Unlock()
-		if n == nil {
-			return nil
-		}
-		var err error
-		if grace > 0 {
-			err = n.Shutdown(ctx, grace)
-		} else {
-			err = n.Kill(ctx)
-		}
-		if err == nil {
-			err = n.Remove(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("node %s: %w", m.site.Name, err)
-		}
-		m.mu.Lock()
-		if m.node == n {
-			m.node, m.state = nil, Off
-		}
-		m.mu.Unlock()
-		l.tell(Event{Step: Removed, Node: m.site.Name})
+	return each(ctx, ms, func(ctx context.Context, m *machine) error { return l.remove(ctx, m, grace) })
+}
+
+// remove shuts a node down, or kills it when no grace is given, and removes its
+// namespaces; the disk stays.
+func (l *Lab) remove(ctx context.Context, m *machine, grace time.Duration) error {
+	m.mu.Lock()
+	n := m.node
+	m.mu.Unlock()
+	if n == nil {
 		return nil
-	})
+	}
+	var err error
+	if grace > 0 {
+		err = n.Shutdown(ctx, grace)
+	} else {
+		err = n.Kill(ctx)
+	}
+	if err == nil {
+		err = n.Remove(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("node %s: %w", m.site.Name, err)
+	}
+	m.mu.Lock()
+	if m.node == n {
+		m.node, m.state = nil, Off
+	}
+	m.mu.Unlock()
+	l.tell(Event{Step: Removed, Node: m.site.Name})
+	return nil
 }
 
 // ColdStart shuts the whole company down and starts it again in the order of
@@ -163,20 +168,50 @@ func (l *Lab) ColdStart(ctx context.Context, prepare func(name string, n node.No
 }
 
 // Reset gives the lab pristine disks and the cables of the site, and starts it
-// again.
+// again. Each node is made anew as soon as its old one is gone.
 func (l *Lab) Reset(ctx context.Context) error {
-	if err := l.stopAll(ctx, 0); err != nil {
-		return err
-	}
+	begin := time.Now()
+	l.endRelease()
 	if err := l.sw.GC(ctx, nil); err != nil {
 		return err
 	}
-	for _, m := range l.order() {
-		if err := os.RemoveAll(m.spec.Disk); err != nil {
+	ms := l.order()
+	err := each(ctx, ms, func(ctx context.Context, m *machine) error {
+		if err := l.remove(ctx, m, 0); err != nil {
 			return err
 		}
+		if err := l.discard(m); err != nil {
+			return err
+		}
+		return l.create(ctx, m, l.pristine)
+	})
+	if err != nil {
+		return err
 	}
-	return l.startAll(ctx, l.pristine)
+	if err := l.startCreated(ctx, ms, begin); err != nil {
+		return err
+	}
+	return os.RemoveAll(l.discarded())
+}
+
+// discarded is where the disks of before a reset wait for their removal, which
+// nobody has to wait for before the nodes start.
+func (l *Lab) discarded() string { return filepath.Join(l.disk.Mount(), ".discarded") }
+
+// discard puts a machine's disk aside.
+func (l *Lab) discard(m *machine) error {
+	if err := os.MkdirAll(l.discarded(), 0o700); err != nil {
+		return err
+	}
+	aside, err := os.MkdirTemp(l.discarded(), "")
+	if err != nil {
+		return err
+	}
+	err = os.Rename(m.spec.Disk, filepath.Join(aside, m.site.Name))
+	if errors.Is(err, os.ErrNotExist) { // an earlier reset was interrupted
+		return nil
+	}
+	return err
 }
 
 // Freeze stops all processes of all nodes (a paused session); Thaw continues.

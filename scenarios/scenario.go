@@ -91,12 +91,22 @@ type VariantSpec struct {
 	Groups   []string `yaml:"groups" json:"groups" tmpl:"yes"`
 	Solution Text     `yaml:"solution" json:"solution"`
 	Symptoms []Text   `yaml:"symptoms" json:"symptoms"`
+	// Steps are the reference's, shown with the solution.
+	Steps []Step `yaml:"steps,omitempty" json:"steps,omitempty"`
+}
+
+// Step is one step of the reference: what is typed where, and why.
+type Step struct {
+	Node    string `yaml:"node,omitempty" json:"node,omitempty" tmpl:"yes"`
+	Command string `yaml:"command" json:"command" tmpl:"yes"`
+	Why     Text   `yaml:"why" json:"why"`
 }
 
 // HealthySpec is the twin: the same ticket with nothing broken in the perimeter.
 type HealthySpec struct {
 	Explanation Text    `yaml:"explanation" json:"explanation"`
 	Logbook     []Entry `yaml:"logbook,omitempty" json:"logbook,omitempty"`
+	Steps       []Step  `yaml:"steps,omitempty" json:"steps,omitempty"`
 }
 
 // Fault is something broken on purpose, of a kind of labnet/fault.

@@ -83,6 +83,7 @@ const (
 	DataLost               Reason = "data_lost"
 	RightsWidened          Reason = "rights_widened"
 	CanariesNotRead        Reason = "canaries_not_read"
+	CanariesUnread         Reason = "canaries_unread"
 	UsersInformed          Reason = "users_informed"
 	NoticeLate             Reason = "notice_late"
 	EndNotTold             Reason = "end_not_told"
@@ -355,6 +356,9 @@ var reasons = map[Reason]reason{
 	CanariesNotRead: {Insufficient, tx(
 		"Les données témoins n’ont pas pu être relues.",
 		"The canary data could not be read back."), none},
+	CanariesUnread: {Insufficient, tx(
+		"{unread} {unread|donnée témoin|données témoins} sur {n} {unread|n’a pas pu être relue|n’ont pas pu être relues} : {names}.",
+		"{unread} of {n} canary data could not be read back: {names}."), none},
 
 	UsersInformed: {Acquired, tx(
 		"Les utilisateurs touchés ({groups}) ont été prévenus {delay} après la prise en charge, puis informés du rétablissement avant la fin.",

@@ -349,6 +349,17 @@ var cases = []struct {
 			s.Add("c", "", "", &evidence.ExamFlow{From: "ext1", To: "fic1:445", Now: true})
 		})
 	}},
+	{"unread", "3.3-i", check.CanariesUnread, func() *synth.Session {
+		return session(func(s *synth.Session) {
+			s.Add("c", "bdd1", "", &evidence.ExamCanary{Name: "base", Unread: true})
+		})
+	}},
+	{"lost beats unread", "3.3-i", check.DataLost, func() *synth.Session {
+		return session(func(s *synth.Session) {
+			s.Add("c", "bdd1", "", &evidence.ExamCanary{Name: "base", Unread: true})
+			s.Add("c", "fic1", "", &evidence.ExamCanary{Name: "plan-9"})
+		})
+	}},
 	{"not read", "3.3-i", check.CanariesNotRead, func() *synth.Session {
 		s := synth.New(synth.Facts(false), 1)
 		s.FinishBare()

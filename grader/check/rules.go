@@ -133,11 +133,11 @@ func flagOutside(v *View) *Flag {
 }
 
 func flagDataLost(v *View) *Flag {
-	_, lost, ev := v.canaries()
-	if len(lost) == 0 {
+	_, lost, _ := v.canaries()
+	if len(lost.names) == 0 {
 		return nil
 	}
-	return one(flag(CanaryDataLost, args{"names": lost}, map[string]any{"lost": len(lost), "names": lost}, ev))
+	return one(flag(CanaryDataLost, args{"names": lost.names}, map[string]any{"lost": len(lost.names), "names": lost.names}, lost.ev))
 }
 
 func flagWidened(v *View) *Flag {

@@ -6,23 +6,31 @@ import (
 	"github.com/situlab/situlab/grader/evidence"
 )
 
-// canaries lists what was read back and what was lost.
-func (v *View) canaries() (n int, lost []string, ev []uint64) {
-	var all []uint64
+// canaries lists what was read back: all of it, what was lost, and what could
+// not be read.
+func (v *View) canaries() (all, lost, unread canarySet) {
 	for _, r := range v.byType[evidence.TypeExamCanary] {
 		c, _ := evidence.As[evidence.ExamCanary](r)
-		n++
-		all = append(all, r.Seq)
-		if !c.OK {
-			lost = append(lost, c.Name)
-			ev = append(ev, r.Seq)
+		all.add(c.Name, r.Seq)
+		switch {
+		case c.OK:
+		case c.Unread:
+			unread.add(c.Name, r.Seq)
+		default:
+			lost.add(c.Name, r.Seq)
 		}
 	}
-	if len(lost) == 0 {
-		ev = all
-	}
-	sort.Strings(lost)
-	return n, lost, ev
+	return all, lost, unread
+}
+
+type canarySet struct {
+	names []string
+	ev    []uint64
+}
+
+func (c *canarySet) add(name string, seq uint64) {
+	c.names, c.ev = append(c.names, name), append(c.ev, seq)
+	sort.Strings(c.names)
 }
 
 // widened lists the flows that were closed before and are open now.
@@ -40,23 +48,26 @@ func (v *View) widened() (names []string, ev []uint64) {
 // dataSafe is 3.3-i.
 func dataSafe(v *View) Finding {
 	const id = "3.3-i"
-	n, lost, ev := v.canaries()
+	all, lost, unread := v.canaries()
+	n := len(all.names)
 	flows, flowEv := v.widened()
-	m := map[string]any{"canaries": n, "lost": strs(lost), "flows_measured": len(v.byType[evidence.TypeExamFlow]),
-		"flows_widened": strs(flows)}
+	m := map[string]any{"canaries": n, "lost": strs(lost.names), "unread": strs(unread.names),
+		"flows_measured": len(v.byType[evidence.TypeExamFlow]), "flows_widened": strs(flows)}
 	switch {
-	case len(lost) > 0:
-		return finding(id, DataLost, args{"n": n, "lost": len(lost), "names": lost}, m, ev)
+	case len(lost.names) > 0:
+		return finding(id, DataLost, args{"n": n, "lost": len(lost.names), "names": lost.names}, m, lost.ev)
 	case len(flows) > 0:
 		return finding(id, RightsWidened, args{"n": len(flows), "names": flows}, m, flowEv)
 	case n == 0:
 		return finding(id, CanariesNotRead, nil, m, []uint64{v.FinishSeq})
+	case len(unread.names) > 0:
+		return finding(id, CanariesUnread, args{"n": n, "unread": len(unread.names), "names": unread.names}, m, unread.ev)
 	}
 	closed := tx("", "")
 	if len(v.byType[evidence.TypeExamFlow]) > 0 {
 		closed = tx(", et aucun flux n’a été ouvert au-delà de l’existant", ", and no flow was opened beyond what existed")
 	}
-	return finding(id, DataIntact, args{"n": n, "flows": closed}, m, ev)
+	return finding(id, DataIntact, args{"n": n, "flows": closed}, m, all.ev)
 }
 
 // DefaultNoticeSeconds is the unscaled delay of a first notice.

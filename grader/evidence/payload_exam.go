@@ -35,9 +35,12 @@ type ExamColdStart struct {
 // ExamCanary is one canary datum: a nonce written before or during the
 // session, read again at the end.
 type ExamCanary struct {
-	Name   string `json:"name"`
-	Where  string `json:"where"`
-	OK     bool   `json:"ok"`
+	Name  string `json:"name"`
+	Where string `json:"where"`
+	OK    bool   `json:"ok"`
+	// Unread is true when it could not be read (its service does not answer,
+	// its machine does not exist): nobody can say then whether it is intact.
+	Unread bool   `json:"unread,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
 

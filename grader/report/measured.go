@@ -55,6 +55,7 @@ var measuredLabels = map[string]evidence.Text{
 	"restarts":                     tx("redémarrages", "restarts"),
 	"samples":                      tx("mesures par service", "measurements per service"),
 	"tests":                        tx("tests", "tests"),
+	"unread":                       tx("non relues", "not read back"),
 	"without_entry":                tx("interventions non consignées", "interventions not recorded"),
 	"without_notice":               tx("groupes sans avis", "groups without notice"),
 	"words":                        tx("mots", "words"),

@@ -162,7 +162,10 @@ func describe(r *evidence.Record, c clock) RecordLine {
 			fmt.Sprintf("complete restart: %d machines of %d", p.Restarted, p.Nodes))
 	case *evidence.ExamCanary:
 		l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : intacte", "canary "+p.Name+" ("+p.Where+"): intact")
-		if !p.OK {
+		switch {
+		case p.Unread:
+			l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : n’a pas pu être relue", "canary "+p.Name+" ("+p.Where+"): could not be read back")
+		case !p.OK:
 			l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : perdue ou altérée", "canary "+p.Name+" ("+p.Where+"): lost or altered")
 		}
 	case *evidence.ExamFlow:

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -85,6 +86,9 @@ const (
 	Unknown    Reason = "unknown" // adopted nodes: the wait status went to another parent
 )
 
+// Left is the reason of a PID 1 that ended by itself with an exit status.
+func Left(status int) Reason { return Reason(fmt.Sprintf("exit status %d", status)) }
+
 // Command is a program to run inside a node.
 type Command struct {
 	Args []string
@@ -136,6 +140,9 @@ type Node interface {
 	Write(files []File) error
 	// Delete removes files (not directories with content) from the disk.
 	Delete(paths []string) error
+	// Layer is the host directory of the node's writable layer (an overlay's
+	// upper directory), to be read only, and without following links.
+	Layer() string
 	// CGroup is the path of the node's cgroup relative to a hierarchy's root.
 	CGroup() string
 }

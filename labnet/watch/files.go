@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,9 @@ type FileEvent struct {
 	From string
 	// PID of the first writer, the controller's number.
 	PID int
+	// Session is the writer's audit session, [NoSession] if it has none or had
+	// ended before it could be asked.
+	Session uint32
 	// Count of events put together; in a volatile directory Path is that
 	// directory and Count all that happened in it.
 	Count int
@@ -217,7 +221,7 @@ func (w *Files) parse(n *fileNode, g *gatherer, b []byte) {
 		if pid == os.Getpid() { // the controller's own hand
 			continue
 		}
-		e := FileEvent{BootNS: bootNow(), Node: n.name, PID: pid, Count: 1}
+		e := FileEvent{BootNS: bootNow(), Node: n.name, PID: pid, Session: sessionOf(pid), Count: 1}
 		e.Path, e.From = r.names(info)
 		if e.Path == "" {
 			continue
@@ -233,6 +237,19 @@ func (w *Files) parse(n *fileNode, g *gatherer, b []byte) {
 			}
 		}
 	}
+}
+
+// sessionOf is the audit session of a process (proc_pid_sessionid(5)).
+func sessionOf(pid int) uint32 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/sessionid", pid))
+	if err != nil {
+		return NoSession
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
+	if err != nil {
+		return NoSession
+	}
+	return uint32(n)
 }
 
 // resolver turns directory handles into paths of the node, opening the node's

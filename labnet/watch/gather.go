@@ -90,6 +90,9 @@ func (g *gatherer) flush(all bool) {
 	}
 }
 
+// IsVolatile says whether a path lies in one of the Volatile directories.
+func IsVolatile(p string) bool { return volatileDir(p) != "" }
+
 func volatileDir(p string) string {
 	for _, d := range Volatile {
 		if p == d || strings.HasPrefix(p, d+"/") {

@@ -79,6 +79,17 @@ func (j *Joiner) Terminal(terminal, node string, session uint32, via string) {
 	j.session[session] = Origin{Terminal: terminal, Via: via}
 }
 
+// OfSession says where the programs of an audit session come from; the zero
+// value when that is not known.
+func (j *Joiner) OfSession(session uint32) Origin {
+	if session == NoSession {
+		return Origin{}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return visible(j.session[session])
+}
+
 // KnownCron gives the text of a node's crontabs as they were before the
 // candidate came: their jobs are the node's own.
 func (j *Joiner) KnownCron(node string, text []byte) {

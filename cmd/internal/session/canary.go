@@ -5,10 +5,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/grader/evidence"
@@ -75,10 +79,18 @@ func (s *Session) query(ctx context.Context, c scenarios.Canary) (string, error)
 		if r.OK {
 			return r.Measured["value"], nil
 		}
+		if r.Stage == probe.StageContent {
+			// The service answers, the datum is not in it any more.
+			return "", fmt.Errorf("%w: %s %s", errGone, r.Code, r.Detail)
+		}
 		last = fmt.Errorf("from %s: %s %s: %s", post.Name, r.Stage, r.Code, r.Detail)
 	}
 	return "", last
 }
+
+// errGone says that a datum is not where it was: it is lost, while any other
+// error leaves open whether it is.
+var errGone = errors.New("gone")
 
 // readCanaries reads all data again, after the examination's cold start.
 func (s *Session) readCanaries(ctx context.Context) {
@@ -90,11 +102,11 @@ func (s *Session) readCanaries(ctx context.Context) {
 			got, err = s.query(ctx, c)
 		} else {
 			want = s.word(c)
-			got, err = readAtMost(s.lab.Node(c.Node), c.Path, len(want)+1)
+			got, err = s.readAtMost(c.Node, c.Path, len(want)+1)
 		}
 		switch {
 		case err != nil:
-			rec.Detail = err.Error()
+			rec.Detail, rec.Unread = err.Error(), !errors.Is(err, errGone)
 		case got != want:
 			rec.Detail = "altered"
 		default:
@@ -105,8 +117,17 @@ func (s *Session) readCanaries(ctx context.Context) {
 }
 
 // readAtMost reads the beginning of a file of a node, from outside.
-func readAtMost(n node.Node, path string, limit int) (string, error) {
+func (s *Session) readAtMost(name, path string, limit int) (string, error) {
+	n := s.lab.Node(name)
+	if n == nil {
+		return "", fmt.Errorf("%s did not come back", name)
+	}
 	f, err := n.Open(path)
+	for _, gone := range []error{fs.ErrNotExist, fs.ErrInvalid, unix.ENOTDIR, unix.ELOOP} { // deleted, or something else in its place
+		if errors.Is(err, gone) {
+			return "", fmt.Errorf("%w: %w", errGone, err)
+		}
+	}
 	if err != nil {
 		return "", err
 	}

@@ -21,8 +21,8 @@ type spawner interface {
 	Spawn(ctx context.Context, c node.Command, o oci.Options) (*oci.Process, error)
 }
 
-// consoleLoginUID is the audit login uid of consoles; every one gets a session
-// number of its own from the kernel.
+// consoleLoginUID is the first audit login uid of consoles. Each has its own, so
+// that the observation can be told beforehand whose its programs will be.
 const consoleLoginUID = 9900
 
 // console opens a root shell, or runs a command, in a node of the perimeter: the
@@ -45,7 +45,8 @@ func (c *call) console() error {
 	if !ok || s.lab.Node(name).PID() == 0 {
 		return refusal{name + " est éteint", name + " is off"}
 	}
-	login := uint32(consoleLoginUID)
+	login := consoleLoginUID + s.consoles.Add(1)
+	s.joiner.Expect(s.term.of(c.peer), name, login, "console")
 	cmd := node.Command{
 		Args: command, Dir: "/root", Terminal: c.tty, Rows: c.rows, Cols: c.cols,
 		Env: []string{"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash", "TERM=" + termType(), "LANG=C.UTF-8",

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
@@ -13,11 +14,19 @@ import (
 )
 
 // settleTimeout bounds the wait for the company after the examination's cold
-// start; settleRounds are measured after it.
+// start; settleRounds are measured after it. settledFor is how long the same
+// services must stay red before they are believed to stay so: by then the
+// routing has converged (a dead OSPF neighbour is seen within a few seconds
+// here, its timers are the site's).
 const (
 	settleTimeout = 90 * time.Second
 	settleRounds  = 3
+	settledFor    = 20 * time.Second
 )
+
+// permanenceSlack is how much longer than twice the missing time the permanence
+// is waited for, whatever the samples do.
+const permanenceSlack = 30 * time.Second
 
 // examine measures what can only be measured after the candidate has finished:
 // what is missing of the permanence window, then the cold start of the whole
@@ -60,14 +69,17 @@ func (s *Session) permanence(ctx context.Context) error {
 	defer tick.Stop()
 	complete := false
 	var err error
+	var limit time.Time
 	for first := true; ; first = false {
-		records, rerr := s.records()
-		if rerr != nil {
-			err = rerr
-			break
-		}
+		s.windowMu.Lock()
+		records := slices.Clone(s.window)
+		s.windowMu.Unlock()
 		st := check.Permanence(records, s.facts)
-		if st.Decided() {
+		if first {
+			limit = begin.Add(2*time.Duration(st.MissingSeconds*float64(time.Second)) + permanenceSlack)
+		}
+		// A service that gives no sample at all would be waited for without end.
+		if st.Decided() || time.Now().After(limit) {
 			complete = st.Complete()
 			break
 		}
@@ -139,7 +151,7 @@ func (s *Session) coldStart(ctx context.Context) error {
 // green is: what stays red for the whole wait is the finding.
 func (s *Session) settled(wait, ctx context.Context) (results []probe.Result, ok bool, err error) {
 	runner := provision.Runner(s.lab, 0)
-	quiet := 0
+	same := time.Now() // since when the same services are red
 	var before string
 	for {
 		if results, err = runner.RunOnce(ctx); err != nil {
@@ -154,13 +166,10 @@ func (s *Session) settled(wait, ctx context.Context) (results []probe.Result, ok
 		if red == "" {
 			return results, true, nil
 		}
-		// The same picture for a while, after the routing has had its time to
-		// converge: it will not change any more.
-		if quiet++; red != before {
-			quiet = 0
+		if red != before {
+			before, same = red, time.Now()
 		}
-		before = red
-		if quiet >= 12 || wait.Err() != nil {
+		if time.Since(same) >= settledFor || wait.Err() != nil {
 			return results, wait.Err() == nil, nil
 		}
 		select {

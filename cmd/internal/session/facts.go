@@ -51,6 +51,7 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		f.Truth.NoFault = true
 		f.Points = scn.HealthyPoints
 		f.Solution.Cause = text(scn.Healthy.Explanation)
+		f.Solution.Steps = steps(scn.Healthy.Steps)
 		hit = remoteSegments(site)
 	} else {
 		hit = v.Spec.Hit
@@ -61,15 +62,26 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		for _, sy := range v.Spec.Symptoms {
 			f.Solution.Chain = append(f.Solution.Chain, text(sy))
 		}
-		for _, x := range faults {
-			if !x.decoy {
-				f.Solution.Steps = append(f.Solution.Steps, evidence.SolutionStep{Node: x.spec.Node, Why: evidence.Text{FR: x.fault.Artefact(), EN: x.fault.Artefact()}})
+		f.Solution.Steps = steps(v.Spec.Steps)
+		if len(f.Solution.Steps) == 0 { // then at least what was broken
+			for _, x := range faults {
+				if !x.decoy {
+					f.Solution.Steps = append(f.Solution.Steps, evidence.SolutionStep{Node: x.spec.Node, Why: evidence.Text{FR: x.fault.Artefact(), EN: x.fault.Artefact()}})
+				}
 			}
 		}
 	}
 	f.ControlProbes = controlProbes(v)
 	f.RelatedNodes, f.Targets = chain(site, hit)
 	return f
+}
+
+func steps(from []scenarios.Step) []evidence.SolutionStep {
+	out := make([]evidence.SolutionStep, len(from))
+	for i, s := range from {
+		out[i] = evidence.SolutionStep{Node: s.Node, Command: s.Command, Why: text(s.Why)}
+	}
+	return out
 }
 
 // hitProbes are the probes that the fault makes red.

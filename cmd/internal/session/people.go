@@ -117,6 +117,9 @@ func (p *people) deliver(from, text string, reply uint64) {
 	if ended {
 		return
 	}
+	if s.off("desk") {
+		return
+	}
 	_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "desk", Node: s.admin, Actor: "system",
 		Payload: &evidence.InboxMessage{From: from, Text: text, InReplyTo: reply}, Durable: true})
 	if err != nil {

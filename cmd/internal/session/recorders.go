@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"sync"
 	"time"
@@ -20,8 +21,11 @@ import (
 // netEvery is how often each node's network state is read.
 const netEvery = 10 * time.Second
 
-// maxSnippet bounds what is kept of a changed file's difference.
-const maxSnippet = 4 << 10
+// maxWriters is how many programs are remembered before the ended ones go.
+const maxWriters = 4096
+
+// maxAccount bounds how many files of one node the closing account lists.
+const maxAccount = 500
 
 // recorders observe the nodes from outside while the candidate works.
 type recorders struct {
@@ -32,8 +36,9 @@ type recorders struct {
 
 	mu      sync.Mutex
 	started map[uint64]origin // exec id -> where it came from
-	byPID   map[string]string // node/pid -> terminal, of running programs
+	writers map[string]writer // node/pid -> whose a program is
 	net     map[string]map[string]bool
+	told    map[string]bool // node:path of every file change that was seen
 
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -45,9 +50,34 @@ type origin struct {
 	o    watch.Origin
 }
 
+// writer is a program that may write files. A file's change is heard of some
+// time after the program has ended, so it is kept for a while.
+type writer struct {
+	o          watch.Origin
+	start, end int64 // boot ns; end 0: it runs
+}
+
+// Files are told gatherFor after the change at the latest; the two clocks of
+// program and file differ by up to clockSlack.
+const (
+	gatherFor  = 10 * time.Second
+	clockSlack = 100 * time.Millisecond
+)
+
+// wrote says whose the change of a file is.
+func (r *recorders) wrote(ev *watch.FileEvent) watch.Origin {
+	r.mu.Lock()
+	w, ok := r.writers[fmt.Sprint(ev.Node, "/", ev.PID)]
+	r.mu.Unlock()
+	if ok && ev.BootNS >= w.start-int64(clockSlack) && (w.end == 0 || ev.BootNS <= w.end+int64(clockSlack)) {
+		return w.o
+	}
+	return r.s.joiner.OfSession(ev.Session) // it was forked and executed nothing
+}
+
 // startRecorders switches everything on that watches the candidate.
 func (s *Session) startRecorders(ctx context.Context) (*recorders, error) {
-	r := &recorders{s: s, started: map[uint64]origin{}, byPID: map[string]string{}, net: map[string]map[string]bool{}, commands: make(chan string, 256)}
+	r := &recorders{s: s, started: map[uint64]origin{}, writers: map[string]writer{}, net: map[string]map[string]bool{}, told: map[string]bool{}, commands: make(chan string, 256)}
 	s.joiner = watch.NewJoiner()
 	r.lines = watch.NewLines(s.joiner)
 	var err error
@@ -69,7 +99,7 @@ func (s *Session) startRecorders(ctx context.Context) (*recorders, error) {
 	s.mu.Unlock()
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, name := range []string{"exec", "file", "net", "probe", "terminal", "desk"} {
-		s.put(&evidence.RecorderState{Recorder: name, On: true})
+		s.put(&evidence.RecorderState{Recorder: name, On: !s.off(name)})
 	}
 	r.sampleNet("start")
 	r.wg.Go(r.readExecs)
@@ -87,11 +117,15 @@ func (s *Session) startRecorders(ctx context.Context) (*recorders, error) {
 
 // add observes a node's present incarnation.
 func (r *recorders) add(name string, pid int) error {
-	if err := r.execs.Add(name, pid); err != nil {
-		return fmt.Errorf("observe the programs of %s: %w", name, err)
+	if !r.s.off("exec") {
+		if err := r.execs.Add(name, pid); err != nil {
+			return fmt.Errorf("observe the programs of %s: %w", name, err)
+		}
 	}
-	if err := r.files.Add(name, pid); err != nil {
-		return fmt.Errorf("observe the files of %s: %w", name, err)
+	if !r.s.off("file") {
+		if err := r.files.Add(name, pid); err != nil {
+			return fmt.Errorf("observe the files of %s: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -102,18 +136,53 @@ func (r *recorders) stop() error {
 	r.cancel()
 	r.sampleNet("command")
 	s := r.s
+	last := s.health.sample(time.Now()) // the rest since the last one
+	r.append(evidence.Entry{Source: "health", Actor: "controller", Payload: &last})
 	s.mu.Lock()
 	s.watching = nil
 	s.mu.Unlock()
 	lost := map[string]uint64{"exec": r.execs.Lost(), "file": r.files.Lost()}
 	err := errors.Join(r.execs.Close(), r.files.Close())
 	r.wg.Wait()
+	if !s.off("file") {
+		r.closeAccount()
+	}
 	for _, name := range []string{"exec", "file"} {
 		if lost[name] > 0 {
 			s.put(&evidence.RecorderLoss{Recorder: name, Lost: lost[name]})
 		}
 	}
 	return err
+}
+
+// closeAccount compares the nodes' disks with what was seen to change: a file
+// that changed unseen is written down, its writer unknown. Directories where
+// daemons write all the time are left out.
+func (r *recorders) closeAccount() {
+	for _, n := range r.s.variant.Site.Nodes {
+		m := r.s.lab.Node(n.Name)
+		if m == nil || !n.Perimeter {
+			continue
+		}
+		changed, err := watch.Diff(m.Layer(), r.s.entered)
+		if err != nil {
+			r.append(evidence.Entry{Source: "file", Node: n.Name, Actor: "controller", Payload: &evidence.RecorderState{Recorder: "file", On: false, Detail: "closing account: " + err.Error()}})
+			continue
+		}
+		listed := 0
+		for _, c := range changed {
+			if r.told[n.Name+":"+c.Path] || watch.IsVolatile(c.Path) {
+				continue
+			}
+			if listed++; listed > maxAccount {
+				r.append(evidence.Entry{Source: "file", Node: n.Name, Actor: "controller", Payload: &evidence.RecorderLoss{Recorder: "file", Lost: uint64(len(changed))}})
+				break
+			}
+			r.append(evidence.Entry{Source: "file", Node: n.Name, Actor: "system", Wall: c.Changed, Payload: &evidence.FileChange{
+				Path: c.Path, Op: c.Op, Origin: evidence.OriginUnknown, Mode: c.Mode.String(), Size: c.Size, SHA256: c.SHA256,
+			}})
+		}
+	}
 }
 
 func (r *recorders) append(e evidence.Entry) {
@@ -146,7 +215,12 @@ func (r *recorders) execStart(ev *watch.ExecEvent, o watch.Origin) {
 	}
 	r.mu.Lock()
 	r.started[ev.ID] = origin{ev.Node, o}
-	r.byPID[fmt.Sprint(ev.Node, "/", ev.PID)] = o.Terminal
+	key := fmt.Sprint(ev.Node, "/", ev.PID)
+	w := writer{o: o, start: ev.BootNS}
+	if old, ok := r.writers[key]; ok && old.end == 0 {
+		w.start = old.start // one program executes another
+	}
+	r.writers[key] = w
 	r.mu.Unlock()
 	r.append(evidence.Entry{Source: "exec", Node: ev.Node, Actor: "candidate", BootNS: ev.BootNS, Payload: &evidence.ExecStart{
 		ID: ev.ID, PID: ev.NodePID, PPID: ev.NodePPID, Argv: ev.Argv, Truncated: ev.Truncated, Exe: ev.Exe, Cwd: ev.Cwd,
@@ -158,7 +232,15 @@ func (r *recorders) execExit(ev *watch.ExecEvent) {
 	r.mu.Lock()
 	o, ok := r.started[ev.ID]
 	delete(r.started, ev.ID)
-	delete(r.byPID, fmt.Sprint(ev.Node, "/", ev.PID))
+	if w, known := r.writers[fmt.Sprint(ev.Node, "/", ev.PID)]; known {
+		w.end = ev.BootNS
+		r.writers[fmt.Sprint(ev.Node, "/", ev.PID)] = w
+	}
+	if len(r.writers) > maxWriters {
+		maps.DeleteFunc(r.writers, func(_ string, w writer) bool {
+			return w.end != 0 && w.end < ev.BootNS-int64(gatherFor)
+		})
+	}
 	r.mu.Unlock()
 	if !ok {
 		return
@@ -205,10 +287,10 @@ func (r *recorders) readFiles() {
 		c := &evidence.FileChange{Path: ev.Path, Op: ev.Op, Origin: evidence.OriginSystem, PID: ev.PID}
 		actor := "system"
 		r.mu.Lock()
-		t, ok := r.byPID[fmt.Sprint(ev.Node, "/", ev.PID)]
+		r.told[ev.Node+":"+ev.Path] = true
 		r.mu.Unlock()
-		if ok {
-			c.Origin, c.Terminal, actor = evidence.OriginCandidate, t, "candidate"
+		if o := r.wrote(&ev); o.Terminal != "" || o.Detached {
+			c.Origin, c.Terminal, actor = evidence.OriginCandidate, o.Terminal, "candidate"
 		}
 		r.append(evidence.Entry{Source: "file", Node: ev.Node, Actor: actor, BootNS: ev.BootNS, Payload: c})
 	}
@@ -242,7 +324,7 @@ func (r *recorders) sampleNet(trigger string) {
 // sampleNode writes what changed since the node's last sample.
 func (r *recorders) sampleNode(name, trigger string) {
 	n := r.s.lab.Node(name)
-	if n == nil || n.PID() == 0 {
+	if n == nil || n.PID() == 0 || r.s.off("net") {
 		return
 	}
 	st, err := cable.State(context.Background(), n.NetNS())

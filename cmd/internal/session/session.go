@@ -9,8 +9,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/control"
@@ -44,6 +47,9 @@ type Options struct {
 	BootDelay bool
 	// Tool is situlab's version.
 	Tool string
+	// Without names recorders to leave off (those of evidence.RecorderState).
+	// Only tests do: a test that relies on a recorder must fail without it.
+	Without []string
 }
 
 // Result is what a session leaves.
@@ -106,6 +112,11 @@ type Session struct {
 	health    health
 	control   *control.Server
 	watching  *recorders // nil while nobody is observed
+
+	consoles atomic.Uint32 // opened so far
+
+	windowMu sync.Mutex
+	window   []*evidence.Record // what the permanence is measured from
 }
 
 // injected is a fault with its place.
@@ -245,7 +256,7 @@ func (s *Session) openJournal() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
 	}
-	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id})
+	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember})
 	if err != nil {
 		return host.Errorf("choose another --out", "create the journal: %w", err)
 	}
@@ -253,7 +264,23 @@ func (s *Session) openJournal() error {
 	return nil
 }
 
+// remember keeps the records that the permanence window is measured from, so
+// that waiting for it does not read the journal again each second.
+func (s *Session) remember(r *evidence.Record) {
+	t := string(r.Type)
+	if r.Type != evidence.TypeProbeSample && r.Type != evidence.TypeRecorderHealth &&
+		!strings.HasPrefix(t, "session.") && !strings.HasPrefix(t, "clock.") {
+		return
+	}
+	s.windowMu.Lock() // not mu: records are written with that held, too
+	defer s.windowMu.Unlock()
+	s.window = append(s.window, r)
+}
+
 func (s *Session) labName() string { return "s-" + s.id[len(s.id)-6:] }
+
+// off says that a recorder is left off.
+func (s *Session) off(recorder string) bool { return slices.Contains(s.opts.Without, recorder) }
 
 // put writes a record of the controller and waits until it is on disk.
 func (s *Session) put(p evidence.Payload) uint64 { return s.putNode("", p) }

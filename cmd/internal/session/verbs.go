@@ -35,6 +35,9 @@ func verbs() map[string]verb {
 // seal writes a durable record of the candidate; nothing is acknowledged before
 // it is on disk.
 func (c *call) seal(p evidence.Payload) (uint64, error) {
+	if c.s.off("desk") {
+		return 0, nil
+	}
 	return c.s.journal.Append(c.ctx, evidence.Entry{Source: "desk", Node: c.s.admin, Actor: "candidate", Payload: p, Durable: true})
 }
 

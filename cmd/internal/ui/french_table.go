@@ -119,6 +119,13 @@ var french = map[string]string{
 
 	"there is no such file; it says by what the faults may show": "ce fichier n'existe pas ; il dit à quoi les pannes peuvent se voir",
 
+	"--solution: only for training; %s is an examination": "--solution : en entraînement seulement ; %s est un examen",
+	"--seeds: %q is not a number":                         "--seeds : %s n'est pas un nombre",
+	"--candidates: no candidate %q in expect.yaml":        "--candidates : pas de candidat %s dans expect.yaml",
+	"create %s: %s":                                  "impossible de créer %s : %s",
+	"open the sysctl lock: %s":                       "ouverture du verrou des sysctl : %s",
+	"site %s has no files; load and expand it first": "le site %s n'a pas de fichiers ; le charger et le développer d'abord",
+
 	// References.
 	"no node %q in site %s":        "le site %2s n'a pas de nœud %1s",
 	"no segment %q in site %s":     "le site %2s n'a pas de réseau (segment) %1s",

@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 func TestFrench(t *testing.T) {
 	for en, want := range map[string]string{
 		`x/site.yaml:3:4: nodes[0].role: no node "a" in site small; did you mean "b"?`: `x/site.yaml:3:4: nodes[0].role: le site small n'a pas de nœud "a" ; vouliez-vous écrire "b" ?`,
-		"create /a: mkdir /a: permission denied (run as root)":                         "create /a: création de /a : accès refusé (à lancer en root)",
+		"create /a: mkdir /a: permission denied (run as root)":                         "impossible de créer /a : création de /a : accès refusé (à lancer en root)",
 		"what nobody has put into French: 12":                                          "what nobody has put into French: 12",
 		"":                                                                             "",
 	} {

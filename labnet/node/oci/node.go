@@ -58,6 +58,9 @@ func (n *Node) CGroup() string { return n.rec.CGroup }
 // mounted over it: for marks of fanotify(7), never for opening files by path.
 func (n *Node) Root() string { return filepath.Join(n.dir, "rootfs") }
 
+// Layer implements node.Node.
+func (n *Node) Layer() string { return filepath.Join(n.dir, "u") }
+
 // Ready is closed when systemd has said READY=1.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
 

@@ -179,7 +179,8 @@ func (p *process) close() {
 }
 
 // reasonOf reads PID 1's wait status: reboot(2) in a PID namespace ends its
-// init with SIGHUP for a restart and with SIGINT for halt and power off.
+// init with SIGHUP for a restart and with SIGINT for halt and power off. An init
+// that leaves by itself (systemctl exit, a boot that cannot go on) is neither.
 func reasonOf(ws syscall.WaitStatus) node.Reason {
 	switch {
 	case ws.Signaled() && ws.Signal() == syscall.SIGHUP:
@@ -189,7 +190,7 @@ func reasonOf(ws syscall.WaitStatus) node.Reason {
 	case ws.Signaled():
 		return node.Killed
 	default:
-		return node.PoweredOff // init left by itself (systemctl exit)
+		return node.Left(ws.ExitStatus())
 	}
 }
 

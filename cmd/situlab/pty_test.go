@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// smallScenario has three nodes: an administration workstation, a router, a post.
+const smallScenario = "../internal/session/testdata/small"
+
+// person is somebody in front of a terminal: types, and waits for what shows.
+type person struct {
+	t   *testing.T
+	tty *os.File
+	cmd *exec.Cmd
+
+	mu   sync.Mutex
+	seen bytes.Buffer
+	from int // what was waited for ends here
+	end  chan error
+}
+
+// builtPrograms builds what "make build" does and gives the path of situlab.
+func builtPrograms(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-o", dir+"/", ".", "../situ", "../vulcain")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if b, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	return filepath.Join(dir, "situlab")
+}
+
+// sit starts situlab in a terminal of 80 columns and 24 rows.
+func sit(t *testing.T, program string, env []string, args ...string) *person {
+	t.Helper()
+	var err error
+	p := &person{t: t, cmd: exec.Command(program, args...), end: make(chan error, 1)}
+	p.cmd.Env = append(os.Environ(), append([]string{"TERM=xterm-256color", "LANG=C.UTF-8"}, env...)...)
+	if p.tty, err = pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := p.tty.Read(b)
+			p.mu.Lock()
+			p.seen.Write(b[:n])
+			p.mu.Unlock()
+			if err != nil {
+				break
+			}
+		}
+	}()
+	go func() { p.end <- p.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		p.tty.Close()
+	})
+	return p
+}
+
+// patience is how long a person waits for the terminal.
+const patience = 60 * time.Second
+
+// sees waits until the pattern shows after what was last waited for, and gives
+// what it matched.
+func (p *person) sees(pattern string) string {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		p.mu.Lock()
+		rest := p.seen.Bytes()[p.from:]
+		at := re.FindIndex(rest)
+		if at != nil {
+			found := string(rest[at[0]:at[1]])
+			p.from += at[1]
+			p.mu.Unlock()
+			return found
+		}
+		text := string(rest)
+		p.mu.Unlock()
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%q does not show; since the last thing seen there is:\n%q", pattern, text)
+		}
+	}
+}
+
+// types sends keys.
+func (p *person) types(keys string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.tty, keys); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// prompt of the administration workstation's shell, typed or drawn anew.
+const prompt = `adm1[^\s$]*\$(?: |\x1b)`
+
+// runs types a command and gives what it printed.
+func (p *person) runs(command string) string {
+	p.t.Helper()
+	p.mu.Lock()
+	begin := p.seen.Len()
+	p.mu.Unlock()
+	// The mark shows with a number only where the shell evaluated it.
+	p.types(command + "; echo \"done $((6*7)) $?\"\r")
+	p.sees(`done 42 \d+\r`)
+	p.mu.Lock()
+	out := string(p.seen.Bytes()[begin:p.from])
+	p.mu.Unlock()
+	p.sees(prompt)
+	return out
+}
+
+// ends waits for the program's end and gives its exit code.
+func (p *person) ends() int {
+	p.t.Helper()
+	select {
+	case err := <-p.end:
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			p.t.Fatal(err)
+		}
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(2 * patience):
+		p.t.Fatal("the program does not end")
+		return 0
+	}
+}
+
+func contains(t *testing.T, what, text, pattern string) {
+	t.Helper()
+	if !regexp.MustCompile(pattern).MatchString(text) {
+		t.Errorf("%s: no %q in %q", what, pattern, text)
+	}
+}
+
+// A person plays a session in a terminal: everything that a terminal does on a
+// real machine works, a lost terminal loses nothing, and the end is orderly.
+func TestPersonAtTheTerminal(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("labs need root: run the tests as root")
+	}
+	run, err := os.MkdirTemp("/run", "situlab-pty-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(run) })
+	if err := os.Chmod(run, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SITULAB_RUN=" + filepath.Join(run, "run")}
+	out := t.TempDir()
+	program := builtPrograms(t)
+	p := sit(t, program, env, "run", smallScenario, "--variant", "forwarding", "--seed", "1", "--out", out, "--lang", "fr")
+
+	// The situation comes first: the ticket, how long, and what to type.
+	p.sees(`Ticket t-1`)
+	p.sees(`situ finish`)
+	p.sees(prompt)
+	contains(t, "the ticket", p.runs("situ ticket show"), `plus rien ne répond`)
+
+	// Line editing: a missing letter, put in its place.
+	p.types("echo wrld\x1b[D\x1b[D\x1b[Do\r")
+	p.sees(`[\r\n]world\r`)
+	p.sees(prompt)
+	p.types("echo one\x17two\r") // Ctrl-W takes the word away
+	p.sees(`[\r\n]two\r`)
+	p.sees(prompt)
+	contains(t, "colours", p.runs("ls --color=always -d /etc"), `\x1b\[[0-9;]+m`)
+
+	// The size of the terminal, now and after a change.
+	contains(t, "size", p.runs("stty size"), `24 80`)
+	if err := pty.Setsize(p.tty, &pty.Winsize{Rows: 40, Cols: 132}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	contains(t, "size after a change", p.runs("stty size"), `40 132`)
+
+	// A program for the whole screen.
+	p.types("vim note\r")
+	p.sees(`\x1b\[\?1049h`)
+	time.Sleep(time.Second)
+	p.types("ibonjour\x1b:wq\r")
+	p.sees(`\x1b\[\?1049l`)
+	p.sees(prompt)
+	contains(t, "vim", p.runs("cat note"), `bonjour`)
+
+	// Ctrl-C ends what runs.
+	p.types("sleep 1000\r")
+	time.Sleep(time.Second)
+	p.types("\x03")
+	p.sees(prompt)
+	contains(t, "Ctrl-C", p.runs("echo code $?"), `code 130`)
+
+	// Around the machines: services, logs, the network, real packets.
+	contains(t, "systemctl", p.runs("ssh rt1 systemctl is-active ssh frr"), `active\s+active`)
+	contains(t, "ip", p.runs("ssh rt1 ip -br addr"), `10\.77\.30\.254/24`)
+	contains(t, "tcpdump", p.runs("(ssh rt1 sudo timeout 10 tcpdump -lnc 2 -i eth0 icmp & sleep 3; ping -c 3 rt1 >/dev/null; wait)"), `ICMP echo request`)
+	contains(t, "console", p.runs("situ console rt1 -- sysctl net.ipv4.ip_forward"), `ip_forward = 0`)
+
+	// A machine that reboots is away, comes back, and remembers its last life.
+	p.runs("ssh rt1 cat /proc/sys/kernel/random/boot_id > before; ssh rt1 sudo systemctl reboot")
+	contains(t, "reboot", p.runs("for i in $(seq 40); do ssh -o ConnectTimeout=2 rt1 cat /proc/sys/kernel/random/boot_id > after 2>/dev/null && ! cmp -s before after && break; sleep 1; done; cmp before after"), `differ|différents`)
+	contains(t, "journal of the last boot", p.runs("ssh rt1 sudo journalctl -b -1 -n 5 --no-pager -q"), `rt1 .*systemd`)
+
+	// exit opens another shell and says how to end.
+	p.types("exit\r")
+	p.sees(`situ finish`)
+	p.sees(prompt)
+
+	// The terminal is lost: the session goes on, in another terminal.
+	if err := p.tty.Close(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	select {
+	case err := <-p.end:
+		t.Fatalf("the session ended with its terminal: %v", err)
+	default:
+	}
+	again := sit(t, program, env, "attach")
+	again.sees(prompt)
+	contains(t, "attached", again.runs("cat note"), `bonjour`)
+
+	// Paused: nothing moves and keys go nowhere; resumed: it goes on.
+	call := func(verb string) {
+		t.Helper()
+		c := exec.Command(program, verb)
+		c.Env = again.cmd.Env
+		if b, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", verb, err, b)
+		}
+	}
+	call("pause")
+	again.types("echo later\r")
+	time.Sleep(2 * time.Second)
+	again.mu.Lock()
+	early := regexp.MustCompile(`[\r\n]later\r`).Match(again.seen.Bytes()[again.from:])
+	again.mu.Unlock()
+	if early {
+		t.Error("a paused session runs commands")
+	}
+	call("resume")
+	again.sees(`reprend`)
+	contains(t, "after the pause", again.runs("echo later"), `[\r\n]later\r`)
+
+	// The controller is told to stop: what was recorded is there, nothing is left.
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.ends(); code != exitInterrupted {
+		t.Errorf("exit code %d, %d expected", code, exitInterrupted)
+	}
+	for _, f := range []string{"bundle.situlab", "verdict.json", "report.html"} {
+		if st, err := os.Stat(filepath.Join(out, f)); err != nil || st.Size() == 0 {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+	for deadline := time.Now().Add(settle); ; time.Sleep(200 * time.Millisecond) {
+		left, err := leftovers([]string{run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(fmt.Errorf("left on the host:\n%s", strings.Join(left, "\n")))
+		}
+	}
+}
