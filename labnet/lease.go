@@ -171,7 +171,7 @@ func (l *Lab) leasePathOpen(seg string) bool {
 	if gw == nil || srv == nil {
 		return true
 	}
-	if !listensUDP(gw.pid(), 67) || !listensUDP(srv.pid(), 67) || !hasRoute(gw.pid(), srvAddr) {
+	if !listensUDP(gw.pid(), 67) || !listensUDP(srv.pid(), 67) || !l.reaches(gw, srvAddr) {
 		return false
 	}
 	// The way back, seen from the router of the server's own segment.
@@ -179,7 +179,7 @@ func (l *Lab) leasePathOpen(seg string) bool {
 		for _, m := range l.nodes {
 			for _, i := range m.site.Interfaces {
 				if i.Segment == ss.ID && i.Address == ss.Gateway {
-					return hasRoute(m.pid(), s.Gateway)
+					return l.reaches(m, s.Gateway)
 				}
 			}
 		}
@@ -221,32 +221,71 @@ func listensUDP(pid, port int) bool {
 	return false
 }
 
-// hasRoute says whether a node has a route (other than the default) that covers
-// an address.
-func hasRoute(pid int, a netip.Addr) bool {
+// maxHops bounds a way through the site's routers.
+const maxHops = 16
+
+// reaches follows the routes from machine to machine: true when they lead to the
+// network of a. A default route counts for nothing: it says that the way is not
+// known yet.
+func (l *Lab) reaches(from *machine, a netip.Addr) bool {
+	for range maxHops {
+		via, ok := nextHop(from.pid(), a)
+		if !ok {
+			return false
+		}
+		if via.IsUnspecified() {
+			return true
+		}
+		if from = l.holder(via); from == nil {
+			return false
+		}
+	}
+	return false
+}
+
+// holder is the machine with a fixed address.
+func (l *Lab) holder(a netip.Addr) *machine {
+	for _, m := range l.nodes {
+		for _, i := range m.site.Interfaces {
+			if i.Address == a {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// nextHop is the gateway of the most specific of a node's routes to an address,
+// 0.0.0.0 where that is on its own network; not ok without a route, or where it
+// says "unreachable".
+func nextHop(pid int, a netip.Addr) (via netip.Addr, ok bool) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/net/route", pid))
 	if err != nil {
-		return false
+		return via, false
 	}
 	defer f.Close()
+	const up, reject = 0x1, 0x200 // RTF_UP, RTF_REJECT of route(8)
+	best := uint32(0)
+	a4 := a.As4()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		w := strings.Fields(sc.Text())
 		if len(w) < 8 {
 			continue
 		}
 		dst, ok1 := routeAddr(w[1])
-		mask, ok2 := routeAddr(w[7])
+		gw, ok2 := routeAddr(w[2])
+		mask, ok3 := routeAddr(w[7])
 		flags, err := strconv.ParseUint(w[3], 16, 32)
-		if !ok1 || !ok2 || err != nil || flags&1 == 0 || mask == (netip.Addr{}) {
+		if !ok1 || !ok2 || !ok3 || err != nil || flags&up == 0 {
 			continue
 		}
-		m4, d4, a4 := mask.As4(), dst.As4(), a.As4()
+		m4, d4 := mask.As4(), dst.As4()
 		bits := binary.BigEndian.Uint32(m4[:])
-		if bits != 0 && binary.BigEndian.Uint32(a4[:])&bits == binary.BigEndian.Uint32(d4[:]) {
-			return true
+		if bits > best && binary.BigEndian.Uint32(a4[:])&bits == binary.BigEndian.Uint32(d4[:]) {
+			best, via, ok = bits, gw, flags&reject == 0
 		}
 	}
-	return false
+	return via, ok
 }
 
 // routeAddr parses the little-endian hexadecimal of /proc/net/route.

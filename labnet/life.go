@@ -116,7 +116,7 @@ func (l *Lab) stopAll(ctx context.Context, grace time.Duration) error {
 	for i, j := 0, len(ms)-1; i < j; i, j = i+1, j-1 {
 		ms[i], ms[j] = ms[j], ms[i]
 	}
-	return each(ctx, ms, func(ctx context.Context, m *machine) error { return l.remove(ctx, m, grace) })
+	return each(ctx, removers(), ms, func(ctx context.Context, m *machine) error { return l.remove(ctx, m, grace) })
 }
 
 // remove shuts a node down, or kills it when no grace is given, and removes its
@@ -176,7 +176,7 @@ func (l *Lab) Reset(ctx context.Context) error {
 		return err
 	}
 	ms := l.order()
-	err := each(ctx, ms, func(ctx context.Context, m *machine) error {
+	err := each(ctx, removers(), ms, func(ctx context.Context, m *machine) error {
 		if err := l.remove(ctx, m, 0); err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (l *Lab) discard(m *machine) error {
 
 // Freeze stops all processes of all nodes (a paused session); Thaw continues.
 func (l *Lab) Freeze(ctx context.Context) error {
-	return each(ctx, l.order(), func(ctx context.Context, m *machine) error {
+	return each(ctx, removers(), l.order(), func(ctx context.Context, m *machine) error {
 		if m.running() {
 			return m.node.Freeze(ctx)
 		}
@@ -226,7 +226,7 @@ func (l *Lab) Freeze(ctx context.Context) error {
 
 // Thaw continues what Freeze stopped.
 func (l *Lab) Thaw(ctx context.Context) error {
-	return each(ctx, l.order(), func(ctx context.Context, m *machine) error {
+	return each(ctx, removers(), l.order(), func(ctx context.Context, m *machine) error {
 		if m.running() {
 			return m.node.Thaw(ctx)
 		}
