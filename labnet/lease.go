@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -264,10 +265,15 @@ func nextHop(pid int, a netip.Addr) (via netip.Addr, ok bool) {
 		return via, false
 	}
 	defer f.Close()
+	return routeTo(f, a)
+}
+
+// routeTo is nextHop on the text of a /proc/net/route.
+func routeTo(table io.Reader, a netip.Addr) (via netip.Addr, ok bool) {
 	const up, reject = 0x1, 0x200 // RTF_UP, RTF_REJECT of route(8)
 	best := uint32(0)
 	a4 := a.As4()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
+	for sc := bufio.NewScanner(table); sc.Scan(); {
 		w := strings.Fields(sc.Text())
 		if len(w) < 8 {
 			continue
