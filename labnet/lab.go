@@ -207,7 +207,9 @@ func memoryLimit(n *scenarios.Node) int64 {
 // shares lets what others wait for boot first.
 func shares(c scenarios.Class) uint64 {
 	switch c {
-	case scenarios.Router, scenarios.Operator, scenarios.Admin:
+	case scenarios.Admin: // the first shell: somebody sits in front of it
+		return 131072
+	case scenarios.Router, scenarios.Operator:
 		return 16384
 	case scenarios.Server:
 		return 2048

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
 )
@@ -172,10 +174,17 @@ func (l *Lab) ColdStart(ctx context.Context, prepare func(name string, n node.No
 func (l *Lab) Reset(ctx context.Context) error {
 	begin := time.Now()
 	l.endRelease()
-	if err := l.sw.GC(ctx, nil); err != nil {
+	ms := l.order()
+	kills, kctx := errgroup.WithContext(ctx)
+	kills.Go(func() error { return l.sw.GC(kctx, nil) })
+	for _, m := range ms {
+		if n := l.Node(m.site.Name); n != nil {
+			kills.Go(func() error { return n.Kill(kctx) })
+		}
+	}
+	if err := kills.Wait(); err != nil {
 		return err
 	}
-	ms := l.order()
 	err := each(ctx, removers(), ms, func(ctx context.Context, m *machine) error {
 		if err := l.remove(ctx, m, 0); err != nil {
 			return err
@@ -191,11 +200,25 @@ func (l *Lab) Reset(ctx context.Context) error {
 	if err := l.startCreated(ctx, ms, begin); err != nil {
 		return err
 	}
-	return os.RemoveAll(l.discarded())
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		for _, m := range ms {
+			if n := l.Node(m.site.Name); n != nil {
+				select {
+				case <-n.Ready():
+				case <-n.Exited():
+				}
+			}
+		}
+		// What cannot be removed goes with the lab's disk.
+		_ = os.RemoveAll(l.discarded())
+	}()
+	return nil
 }
 
 // discarded is where the disks of before a reset wait for their removal, which
-// nobody has to wait for before the nodes start.
+// can wait until the nodes have booted.
 func (l *Lab) discarded() string { return filepath.Join(l.disk.Mount(), ".discarded") }
 
 // discard puts a machine's disk aside.
@@ -253,10 +276,10 @@ func (l *Lab) Close(ctx context.Context) error {
 	if l.sw != nil {
 		errs = append(errs, l.sw.Close())
 	}
+	l.wg.Wait() // nothing works on the disk any more
 	if l.disk != nil {
 		errs = append(errs, l.disk.Remove())
 	}
-	l.wg.Wait()
 	errs = append(errs, l.lock.release())
 	if len(running()) == 0 {
 		errs = append(errs, host.RestoreLimits())
