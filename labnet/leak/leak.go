@@ -169,7 +169,7 @@ var (
 	length  = regexp.MustCompile(`[0-9.]+(us|ms|s)\b`)   // how long something took
 	ids     = regexp.MustCompile(`\b[0-9a-f]*[0-9][0-9a-f]{7,}\b|\b[0-9a-f]{8,}[0-9][0-9a-f]*\b`)
 	random  = regexp.MustCompile(`(systemd-private-|tmp\.|krb5cc_|\.#)[^ /]*`)
-	numbers = regexp.MustCompile(`[0-9]+`)
+	numbers = regexp.MustCompile(`(?:\B-)?[0-9]+`) // with their sign, which no name has
 	spaces  = regexp.MustCompile(`\s+`)
 )
 
