@@ -61,8 +61,9 @@ func sweep(ctx context.Context, name string) ([]string, error) {
 	return append(removed, "lab "+name), os.RemoveAll(dir)
 }
 
-// sweepDisks removes disks whose lab has no state any more (a power cut empties
-// the state directory).
+// sweepDisks removes disks whose lab has no state any more: a power cut empties
+// the state directory. It unmounts everything, too: a disk that is mounted is a
+// lab's whose state lies in another run directory.
 func sweepDisks() ([]string, error) {
 	entries, _ := os.ReadDir(filepath.Dir(host.LabDisks("x")))
 	var removed []string
@@ -71,7 +72,11 @@ func sweepDisks() ([]string, error) {
 		if _, err := os.Stat(host.LabState(e.Name())); err == nil || !e.IsDir() {
 			continue
 		}
-		if err := host.OpenDisk(host.LabDisks(e.Name())).Remove(); err != nil {
+		disk := host.OpenDisk(host.LabDisks(e.Name()))
+		if disk.Mounted() {
+			continue
+		}
+		if err := disk.Remove(); err != nil {
 			errs = append(errs, err)
 			continue
 		}

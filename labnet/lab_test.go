@@ -176,6 +176,24 @@ func TestCablesSurviveReboots(t *testing.T) {
 	within(t, "the two nodes hear each other after a reset", func() bool { return hears(t, lab, "one", "10.9.1.2") })
 }
 
+// gc with another run directory sees no state of this lab; its disk is mounted all
+// the same, and stays.
+func TestGCLeavesDisksInUse(t *testing.T) {
+	lab := start(t, "t-gc")
+	t.Run("gc", func(t *testing.T) {
+		t.Setenv("SITULAB_RUN", filepath.Join(t.TempDir(), "run"))
+		if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+			t.Errorf("gc removed %v, %v", removed, err)
+		}
+	})
+	if _, err := os.Stat(filepath.Join(host.LabDisks("t-gc"), "disk.img")); err != nil {
+		t.Error(err)
+	}
+	if out, code := run(t, lab, "one", "sh", "-c", "echo kept >/etc/third && cat /etc/third"); code != 0 || out != "kept\n" {
+		t.Errorf("the disk of a running node: %q", out)
+	}
+}
+
 // A reboot typed in a node loses what only lived in memory and keeps the disk.
 func TestRebootIsHonest(t *testing.T) {
 	lab := start(t, "t-reboot")

@@ -55,15 +55,15 @@ func TestScripts(t *testing.T) {
 
 func setUp(e *testscript.Env) error {
 	// Under /run and open to all: a node's own root passes through it.
-	run, err := os.MkdirTemp("/run", "situlab-cli-")
-	if err != nil {
-		return err
-	}
-	e.Defer(func() { os.RemoveAll(run) })
 	program, err := exec.LookPath("situlab")
 	if err != nil {
 		return err
 	}
+	run, err := os.MkdirTemp("/run", "situlab-cli-")
+	if err != nil {
+		return err
+	}
+	e.Defer(func() { removeRun(program, run, "SITULAB_HOME="+filepath.Join(e.WorkDir, "home")) })
 	// testscript keeps its directories to root; here others play too.
 	for _, dir := range []string{run, e.WorkDir, filepath.Dir(e.WorkDir), filepath.Dir(filepath.Dir(e.WorkDir)), filepath.Dir(filepath.Dir(program))} {
 		if err := os.Chmod(dir, 0o711); err != nil {
@@ -83,6 +83,21 @@ func setUp(e *testscript.Env) error {
 		}
 	}
 	return nil
+}
+
+// removeRun removes a run directory. What a failed test left in it goes the way
+// that a user would take; deleting below a mount that is still there would take
+// the record of it away, and the files of a node with it.
+func removeRun(program, run string, env ...string) {
+	gc := exec.Command(program, "gc")
+	gc.Env = append(append(os.Environ(), env...), "SITULAB_RUN="+filepath.Join(run, "run"))
+	out, err := gc.CombinedOutput()
+	mounts, merr := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || merr != nil || strings.Contains(string(mounts), run+"/") {
+		fmt.Fprintf(os.Stderr, "%s is left: gc: %v: %s\n", run, errors.Join(err, merr), out)
+		return
+	}
+	os.RemoveAll(run)
 }
 
 // copyTo copies a file or a folder.

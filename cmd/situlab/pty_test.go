@@ -66,10 +66,15 @@ func sit(t *testing.T, program string, env []string, args ...string) *person {
 			}
 		}
 	}()
-	go func() { p.end <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.end)
+		p.end <- p.cmd.Wait()
+	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Process.Kill() // a lab that it leaves is removed with its run directory
 		p.tty.Close()
+		for range p.end { // until it is dead
+		}
 	})
 	return p
 }
@@ -156,17 +161,17 @@ func TestPersonAtTheTerminal(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("labs need root: run the tests as root")
 	}
+	program := builtPrograms(t)
 	run, err := os.MkdirTemp("/run", "situlab-pty-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(run) })
+	t.Cleanup(func() { removeRun(program, run) })
 	if err := os.Chmod(run, 0o711); err != nil {
 		t.Fatal(err)
 	}
 	env := []string{"SITULAB_RUN=" + filepath.Join(run, "run")}
 	out := t.TempDir()
-	program := builtPrograms(t)
 	p := sit(t, program, env, "run", smallScenario, "--variant", "forwarding", "--seed", "1", "--out", out, "--lang", "fr")
 
 	// The situation comes first: the ticket, how long, and what to type.

@@ -105,6 +105,17 @@ func (d *Disk) mount(ctx context.Context) error {
 	return unix.Mount("", d.Mount(), "", unix.MS_PRIVATE, "")
 }
 
+// Mounted says whether something is mounted at the disk's place: a lab uses it,
+// or its controller was killed. An error counts as yes.
+func (d *Disk) Mounted() bool {
+	var inside, outside unix.Stat_t
+	if err := unix.Lstat(d.Mount(), &inside); err != nil {
+		return !errors.Is(err, unix.ENOENT)
+	}
+	err := unix.Lstat(d.dir, &outside)
+	return err != nil || inside.Dev != outside.Dev
+}
+
 // Remove unmounts and deletes the disk; twice is no error.
 func (d *Disk) Remove() error {
 	for {

@@ -221,7 +221,7 @@ func (w *Files) parse(n *fileNode, g *gatherer, b []byte) {
 		if pid == os.Getpid() { // the controller's own hand
 			continue
 		}
-		e := FileEvent{BootNS: bootNow(), Node: n.name, PID: pid, Session: sessionOf(pid), Count: 1}
+		e := FileEvent{BootNS: bootNow(), Node: n.name, PID: pid, Session: SessionOf(pid), Count: 1}
 		e.Path, e.From = r.names(info)
 		if e.Path == "" {
 			continue
@@ -239,8 +239,9 @@ func (w *Files) parse(n *fileNode, g *gatherer, b []byte) {
 	}
 }
 
-// sessionOf is the audit session of a process (proc_pid_sessionid(5)).
-func sessionOf(pid int) uint32 {
+// SessionOf is the audit session of a process (proc_pid_sessionid(5)),
+// [NoSession] if it has none or has ended.
+func SessionOf(pid int) uint32 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/sessionid", pid))
 	if err != nil {
 		return NoSession

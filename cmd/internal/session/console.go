@@ -3,16 +3,14 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/situlab/situlab/cmd/internal/desk"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/node/oci"
+	"github.com/situlab/situlab/labnet/watch"
 )
 
 // spawner is a node in which a program can be started with an audit session of
@@ -204,15 +202,12 @@ func cannotRun(err error) error {
 // of is the recorded terminal that a process of the host descends from: its
 // audit session says so.
 func (t *terminals) of(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/sessionid", pid))
-	session, perr := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
+	session := watch.SessionOf(pid)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err == nil && perr == nil {
-		for id, h := range t.opened {
-			if h.Info().Session == uint32(session) {
-				return id
-			}
+	for id, h := range t.opened {
+		if session != watch.NoSession && h.Info().Session == session {
+			return id
 		}
 	}
 	return t.name
