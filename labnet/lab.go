@@ -132,19 +132,23 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if err := host.RaiseLimits(len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
-	if l.disk, err = host.NewDisk(ctx, host.LabDisks(cfg.Name), host.DiskBytes(len(cfg.Site.Nodes))); err != nil {
-		return nil, err
-	}
 	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
+	ids := make([]uint32, len(cfg.Site.Nodes))
+	for i := range ids {
+		ids[i] = idBase(l.idBlock, i)
+	}
 	// Not assigned on error: an interface that holds a nil pointer is not nil,
 	// and Close would ask it to work.
-	rt, err := oci.New(oci.Config{State: RuntimeState(cfg.Name)})
+	rt, err := oci.New(oci.Config{State: RuntimeState(cfg.Name), IDs: ids})
 	if err != nil {
 		return nil, err
 	}
 	l.runtime = rt
+	if l.disk, err = host.NewDisk(ctx, host.LabDisks(cfg.Name), host.DiskBytes(len(cfg.Site.Nodes))); err != nil {
+		return nil, err
+	}
 	l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: lk.dir})
 	if errors.Is(err, os.ErrPermission) {
 		return nil, host.Errorf("run as root with CAP_NET_ADMIN; a container: --cap-add NET_ADMIN", "the lab's network cannot be made: %w", err)

@@ -10,6 +10,11 @@ import (
 	"github.com/situlab/situlab/labnet/leak"
 )
 
+// pictureAge is how long after the morning's start a picture is taken: always the
+// same, because a daemon that did not reach its server at once tries again after
+// half a minute, and a fault takes longer to be admitted than a twin.
+const pictureAge = 75 * time.Second
+
 // Picture starts a session up to the moment at which the candidate would enter
 // and takes the picture of every node of the perimeter; nobody works in it. o.Out
 // keeps its journal. plant, when given, may spoil the lab first.
@@ -35,6 +40,11 @@ func Picture(ctx context.Context, o Options, u *ui.UI, plant func(*labnet.Lab) e
 		if err := plant(s.lab); err != nil {
 			return nil, err
 		}
+	}
+	select {
+	case <-time.After(time.Until(times.Morning.Add(pictureAge))):
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	var subjects []leak.Subject
 	for _, n := range s.variant.Site.Nodes {

@@ -20,6 +20,9 @@ type Config struct {
 	// through it while it is created: all directories above need mode x for
 	// others, as New's 0711. A node's own directory lets only that node pass.
 	State string
+	// IDs are the first ids of the ranges that nodes will have, as far as they
+	// are known: their user namespaces are then made ahead, all together.
+	IDs []uint32
 	// Runc is the OCI runtime's program; empty means "runc" on the PATH.
 	Runc string
 }
@@ -71,7 +74,9 @@ func New(c Config) (*Runtime, error) {
 	if err := makePrivate(nodesDir(c.State)); err != nil {
 		return nil, err
 	}
-	return &Runtime{cfg: c, cg: cg, labs: map[string]bool{}}, nil
+	r := &Runtime{cfg: c, cg: cg, labs: map[string]bool{}}
+	r.ids.make(c.IDs...)
+	return r, nil
 }
 
 // CGroupMode says how the host arranges its control groups.
