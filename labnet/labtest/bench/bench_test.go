@@ -57,13 +57,6 @@ func TestParse(t *testing.T) {
 	if m["MemTotal"] != 24683520<<10 || m["Rss"] != 12<<10 || len(m) != 2 {
 		t.Errorf("kilobytes: %v", m)
 	}
-	s, err := parseStat("812 (a (odd) name) S 42 812 812 0 -1 4194560 1 2 3 4 150 25 9 9 20 0 1 0 100")
-	if err != nil || s.parent != 42 || s.ticks != 175 {
-		t.Errorf("stat: %+v %v", s, err)
-	}
-	if _, err := parseStat("nothing"); err == nil {
-		t.Error("nothing is a stat")
-	}
 	a, err := parseCPU("cpu  100 0 50 800 10 0 0 40 0 0")
 	if err != nil {
 		t.Fatal(err)
