@@ -23,7 +23,8 @@ var volatileSysctls = []string{
 }
 
 // TakeSnapshot reads the host's state: namespaces, mounts, links, cgroups of
-// every hierarchy, loop devices, sysctls, processes and sockets.
+// every hierarchy, loop devices, sysctls, processes and sockets, and the files of
+// the run directory and of the labs' disks.
 func TakeSnapshot() (Snapshot, error) {
 	s := Snapshot{}
 	add := func(kind, line string) { s[kind] = append(s[kind], line) }
@@ -55,12 +56,20 @@ func TakeSnapshot() (Snapshot, error) {
 		return nil // a group may go away while we look
 	})
 
-	_ = filepath.WalkDir("/run/situlab", func(p string, _ fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(Run(), func(p string, _ fs.DirEntry, err error) error {
 		if err == nil {
 			add("run", p)
 		}
 		return nil
 	})
+	// The image and the mount point of each lab's disk; what nodes have written
+	// below is theirs.
+	for _, pattern := range []string{"*", "*/*"} {
+		found, _ := filepath.Glob(filepath.Join(filepath.Dir(LabDisks("x")), pattern))
+		for _, p := range found {
+			add("disk", p)
+		}
+	}
 
 	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	for _, l := range loops {
