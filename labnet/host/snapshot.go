@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Snapshot is everything on a host that a lab could leave behind, one line per
@@ -56,9 +58,12 @@ func TakeSnapshot() (Snapshot, error) {
 		return nil // a group may go away while we look
 	})
 
-	_ = filepath.WalkDir(Run(), func(p string, _ fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(Run(), func(p string, d fs.DirEntry, err error) error {
 		if err == nil {
 			add("run", p)
+			if d.IsDir() && deviceOf(p) != deviceOf(Run()) {
+				return fs.SkipDir // a node's tree is a mount, and the node's own
+			}
 		}
 		return nil
 	})
@@ -134,6 +139,13 @@ func TakeSnapshot() (Snapshot, error) {
 		sort.Strings(s[k])
 	}
 	return s, nil
+}
+
+// deviceOf is the file system of a path.
+func deviceOf(path string) uint64 {
+	var st unix.Stat_t
+	_ = unix.Lstat(path, &st) // gone meanwhile: 0 is no device
+	return st.Dev
 }
 
 // Diff lists what differs between two snapshots: "+kind object" for what is
