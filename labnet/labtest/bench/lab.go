@@ -191,7 +191,7 @@ func (b *bench) firstShell(ctx context.Context, o *observer, admin string, hasIn
 			return instant(), nil
 		}
 		if perr := pause(ctx, 50*time.Millisecond); perr != nil {
-			return 0, fmt.Errorf("no shell on %s: %w (%v)", admin, perr, err)
+			return 0, fmt.Errorf("no shell on %s: %w", admin, errors.Join(perr, err))
 		}
 	}
 }

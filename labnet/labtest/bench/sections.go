@@ -174,8 +174,8 @@ func (b *bench) play(ctx context.Context) (*played, error) {
 	}
 	p := &played{pid: cmd.Process.Pid, done: make(chan error, 1)}
 	go func() {
-		err := cmd.Wait()
-		p.done <- fmt.Errorf("situlab run: %v: %s", err, lastLine(out.String()))
+		_ = cmd.Wait() // its code is in the process's state
+		p.done <- fmt.Errorf("situlab run ended with code %d: %s", cmd.ProcessState.ExitCode(), lastLine(out.String()))
 	}()
 	deadline := time.Now().Add(startTimeout)
 	for time.Now().Before(deadline) {
