@@ -3,6 +3,8 @@ package scenarios
 import (
 	"io/fs"
 	"net/netip"
+	"time"
+	_ "time/tzdata" // the host may have none
 )
 
 // APIVersion is the version that every file names.
@@ -69,6 +71,18 @@ type Company struct {
 	Employees    int    `yaml:"employees" json:"employees"`
 	MainTown     string `yaml:"mainTown" json:"mainTown"`
 	RemoteTown   string `yaml:"remoteTown" json:"remoteTown"`
+	// Timezone is the IANA name of the clock that all machines show; empty means
+	// UTC.
+	Timezone string `yaml:"timezone,omitempty" json:"timezone,omitempty"`
+}
+
+// Location is the company's time zone; the name was checked when the site was
+// loaded.
+func (c Company) Location() *time.Location {
+	if l, err := time.LoadLocation(c.Timezone); err == nil {
+		return l
+	}
+	return time.UTC
 }
 
 // Pools lists what a seed draws from; an empty pool moves nothing.

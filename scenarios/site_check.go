@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -78,6 +79,9 @@ func (c *siteChecker) collect() {
 		c.names[kind][id] = true
 	}
 	s := c.site
+	if _, err := time.LoadLocation(s.Company.Timezone); err != nil {
+		c.failAt("company.timezone", "company.timezone: %q is no time zone (IANA names, as Europe/Paris)", s.Company.Timezone)
+	}
 	for i := range s.Segments {
 		add("segment", fmt.Sprintf("segments[%d].id", i), s.Segments[i].ID)
 		c.segs[s.Segments[i].ID] = &s.Segments[i]

@@ -100,6 +100,7 @@ type Session struct {
 
 	ending chan string // reason of the end of the candidate's work
 
+	writing   sync.Mutex // held while a logbook entry gets its number
 	mu        sync.Mutex
 	ended     bool
 	isPaused  string // reason, empty while running
@@ -108,6 +109,8 @@ type Session struct {
 	logbook   []logEntry
 	diagnoses []evidence.Diagnosis
 	hints     int
+	notices   []sentNotice
+	written   int // bytes that the candidate has written so far
 	red       map[string]bool // probe@segment red in the last sample
 	health    health
 	control   *control.Server
@@ -240,6 +243,9 @@ func prepare(o Options, u *ui.UI) (*Session, error) {
 	s.people = newPeople(s)
 	return s, nil
 }
+
+// local is a moment on the company's clock, which all of its machines show.
+func (s *Session) local(t time.Time) time.Time { return t.In(s.variant.Site.Company.Location()) }
 
 func randomHex(n int) string {
 	b := make([]byte, n)
@@ -461,16 +467,6 @@ func (s *Session) siteNode(name string) *scenarios.Node {
 		}
 	}
 	return nil
-}
-
-// pastEntries are the scenario's own lines of the company's logbook; those of
-// the site are in the documents already.
-func (s *Session) pastEntries() []scenarios.Entry {
-	entries := append([]scenarios.Entry(nil), s.variant.Scenario.Logbook...)
-	if s.variant.Spec == nil {
-		entries = append(entries, s.variant.Scenario.Healthy.Logbook...)
-	}
-	return entries
 }
 
 // takeDown removes the lab; what fails is told, not hidden.

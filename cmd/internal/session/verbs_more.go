@@ -28,15 +28,18 @@ func (c *call) doc() error {
 	if rest[0] != "show" || len(rest) != 2 {
 		return usageError{"il faut : show ID", "wanted: show ID"}
 	}
-	text, err := documents.Render(c.s.variant.Site, rest[1], c.lang, c.s.entered, c.s.pastEntries())
+	text, err := documents.Render(c.s.variant.Site, rest[1], c.lang, c.s.entered, nil)
 	if err != nil {
 		return refusal{"aucun document « " + rest[1] + " » (situ doc list)", "no document " + rest[1] + " (situ doc list)"}
 	}
 	if _, err := c.seal(&evidence.DocShown{Doc: rest[1]}); err != nil {
 		return err
 	}
-	return c.print(documents.Text(text, max(40, min(int(c.cols), 100))))
+	return c.print(documents.Text(text, c.width()))
 }
+
+// width is how wide a text may be on the reader's terminal.
+func (c *call) width() int { return max(40, min(int(c.cols), 100)) }
 
 // maxReport bounds the text kept of a report in the journal.
 const maxReport = 256 << 10
@@ -76,8 +79,8 @@ func (c *call) request() error {
 		return usageError{"il faut --to et --text", "--to and --text are wanted"}
 	}
 	if !c.s.people.reachable(to) {
-		return refusal{"cet interlocuteur ne répond pas dans cette épreuve : " + to + " (technician, manager, user:LOGIN)",
-			"nobody answers there in this session: " + to + " (technician, manager, user:LOGIN)"}
+		return refusal{"cet interlocuteur ne répond pas dans cette épreuve : " + to + " (" + c.s.people.list() + ")",
+			"nobody answers there in this session: " + to + " (" + c.s.people.list() + ")"}
 	}
 	seq, err := c.seal(&evidence.Request{To: to, Text: text})
 	if err != nil {
@@ -100,7 +103,7 @@ func (c *call) inbox() error {
 		return c.printf("Aucun message.\n", "No message.\n")
 	}
 	for _, m := range mails {
-		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", m.at.Format("15:04:05"), m.from, m.text); err != nil {
+		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", s.local(m.at).Format("15:04:05"), m.from, documents.Text(m.text, c.width())); err != nil {
 			return err
 		}
 	}
@@ -109,13 +112,13 @@ func (c *call) inbox() error {
 
 func (c *call) calendar() error {
 	s := c.s
-	if err := c.printf("Il est %s. Temps restant : %s.\n", "It is %s. Time left: %s.\n", time.Now().Format("15:04:05"), clockText(s.clock.Left())); err != nil {
+	if err := c.printf("Il est %s. Temps restant : %s.\n", "It is %s. Time left: %s.\n", s.local(time.Now()).Format("15:04:05"), clockText(s.clock.Left())); err != nil {
 		return err
 	}
 	for _, w := range s.variant.Site.Windows {
 		from := s.entered.Add(s.scale(time.Duration(w.Start)))
 		until := s.entered.Add(s.scale(time.Duration(w.End)))
-		if err := c.printf("%s → %s  [%s]  %s\n", "%s → %s  [%s]  %s\n", from.Format("02/01 15:04"), until.Format("02/01 15:04"), c.windowKind(w.Kind), w.Title.In(c.lang)); err != nil {
+		if err := c.printf("%s → %s  [%s]  %s\n", "%s → %s  [%s]  %s\n", s.local(from).Format("02/01 15:04"), s.local(until).Format("02/01 15:04"), c.windowKind(w.Kind), w.Title.In(c.lang)); err != nil {
 			return err
 		}
 	}
@@ -174,6 +177,12 @@ func (c *call) finish() error {
 	}
 	c.s.end(evidence.FinishCandidate)
 	return nil
+}
+
+// sentNotice is a notice with its time.
+type sentNotice struct {
+	evidence.Notice
+	at time.Time
 }
 
 // logEntry is one line of the candidate's logbook.

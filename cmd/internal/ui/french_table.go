@@ -148,7 +148,8 @@ var french = map[string]string{
 	"there are two %s called %q":   "il y a deux %s de nom %s",
 	"%q is listed twice":           "%s figure deux fois",
 	"%q is not one of %s":          "%s n'est pas parmi %s",
-	"two people have the login %q": "deux personnes ont le compte %s",
+	"%q is no time zone (IANA names, as Europe/Paris)":                                "%s n'est pas un fuseau horaire (noms de l'IANA, comme Europe/Paris)",
+	"two people have the login %q":                                                    "deux personnes ont le compte %s",
 	"services depend on each other in a circle: %s; take one of these dependsOn away": "des services dépendent l'un de l'autre en rond : %s ; enlever l'un de ces dependsOn",
 
 	// A site.
