@@ -26,6 +26,7 @@ import (
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/watch"
+	"github.com/situlab/situlab/labnet/watch/term"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -110,7 +111,7 @@ type Session struct {
 	diagnoses []evidence.Diagnosis
 	hints     int
 	notices   []sentNotice
-	written   int // bytes that the candidate has written so far
+	written   int             // bytes that the candidate has written so far
 	red       map[string]bool // probe@segment red in the last sample
 	health    health
 	control   *control.Server
@@ -419,6 +420,7 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.put(&evidence.SessionEnter{Terminal: name})
 	detach := s.term.attachUser(name)
 	defer detach()
+	s.warnTime(stop)
 	expired := s.clock.Expired(stop)
 	select {
 	case reason = <-s.ending:
@@ -434,6 +436,28 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 		return reason, &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
 	}
 	return reason, nil
+}
+
+// warnAt is when the candidate is told what is left (times the time factor).
+var warnAt = []time.Duration{15 * time.Minute, 5 * time.Minute, time.Minute}
+
+// warnTime tells the candidate in every terminal that the time runs out.
+func (s *Session) warnTime(stop <-chan struct{}) {
+	for _, left := range warnAt {
+		left = s.scale(left)
+		if left >= s.clock.Left() {
+			continue
+		}
+		reached := s.clock.Reaches(left, stop)
+		go func() {
+			select {
+			case <-stop:
+			case <-reached:
+				text := fmt.Sprintf(s.ui.T("— il reste %s —", "— %s left —"), clockText(left))
+				_ = s.term.each(func(h *term.Handle) error { return h.Notify(context.Background(), text) })
+			}
+		}()
+	}
 }
 
 // end ends the candidate's work once.
