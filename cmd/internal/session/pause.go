@@ -28,6 +28,7 @@ func (s *Session) pause(ctx context.Context, reason string, automatic bool) {
 	s.isPaused = reason
 	s.mu.Unlock()
 	s.clock.Stop()
+	s.health.forget()
 	_ = s.term.each(func(h *term.Handle) error {
 		_ = h.Notify(ctx, s.ui.T("— épreuve suspendue, le temps est arrêté —", "— session paused, the clock is stopped —"))
 		return h.Pause(ctx)

@@ -136,7 +136,7 @@ func (r *recorders) stop() error {
 	r.cancel()
 	r.sampleNet("command")
 	s := r.s
-	last := s.health.sample(time.Now()) // the rest since the last one
+	last := s.health.sample(time.Now(), &s.footprint) // the rest since the last one
 	r.append(evidence.Entry{Source: "health", Actor: "controller", Payload: &last})
 	s.mu.Lock()
 	s.watching = nil
@@ -213,6 +213,7 @@ func (r *recorders) execStart(ev *watch.ExecEvent, o watch.Origin) {
 	if o.Terminal == "" && !o.Detached {
 		return
 	}
+	r.s.footprint.touch(ev.Node)
 	r.mu.Lock()
 	r.started[ev.ID] = origin{ev.Node, o}
 	key := fmt.Sprint(ev.Node, "/", ev.PID)
@@ -262,6 +263,7 @@ func (r *recorders) line(id string, e term.Event) {
 	for _, l := range r.lines.Screen(id, e) {
 		switch {
 		case l.Shell:
+			r.s.footprint.touch(l.Node)
 		case l.Uncut:
 			r.append(evidence.Entry{Source: "terminal", Node: l.Node, Actor: "candidate", BootNS: l.BootNS,
 				Payload: &evidence.TermUncut{Terminal: id, Program: l.Program, Detail: l.Detail}})
@@ -362,13 +364,13 @@ func (r *recorders) sampleNode(name, trigger string) {
 // pauses the session.
 func (r *recorders) watchHealth(ctx context.Context) {
 	s := r.s
-	s.health.sample(time.Now())
+	s.health.sample(time.Now(), &s.footprint)
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			h := s.health.sample(now)
+			h := s.health.sample(now, &s.footprint)
 			r.append(evidence.Entry{Source: "health", Actor: "controller", Payload: &h})
 			long := time.Duration(h.OutOfBandSeconds * float64(time.Second))
 			switch {

@@ -115,7 +115,11 @@ type Session struct {
 	red       map[string]bool // probe@segment red in the last sample
 	health    health
 	control   *control.Server
-	watching  *recorders // nil while nobody is observed
+	watching  *recorders        // nil while nobody is observed
+	failure   *EnvironmentError // why the work was ended, if the environment failed
+
+	footprint footprint
+	vanishing vanishing
 
 	consoles atomic.Uint32 // opened so far
 
@@ -242,6 +246,7 @@ func prepare(o Options, u *ui.UI) (*Session, error) {
 	}
 	s.clock = newClock(s.scale(time.Duration(scn.Minutes) * time.Minute))
 	s.people = newPeople(s)
+	s.health.path = controlPath(v)
 	return s, nil
 }
 
@@ -296,7 +301,7 @@ func (s *Session) putNode(node string, p evidence.Payload) uint64 {
 	seq, err := s.journal.Append(context.Background(), evidence.Entry{Source: "controller", Node: node, Actor: "controller", Payload: p, Durable: true})
 	if err != nil {
 		s.ui.Warn("journal: %v", err)
-		s.end(evidence.FinishInvalid)
+		s.invalidate("recorder_failed", "journal: "+err.Error())
 	}
 	return seq
 }
@@ -433,7 +438,12 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.ended = true
 	s.mu.Unlock()
 	if reason == evidence.FinishInvalid {
-		return reason, &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.failure == nil {
+			s.failure = &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
+		}
+		return reason, s.failure
 	}
 	return reason, nil
 }
