@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,14 +46,14 @@ func GC(ctx context.Context) ([]string, error) {
 
 func sweep(ctx context.Context, name string) ([]string, error) {
 	dir := host.LabState(name)
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := host.TryLock(filepath.Join(dir, "lock"))
+	if errors.Is(err, host.ErrHeld) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // somebody else is at it, or was
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, nil // somebody else is at it
-	}
 	removed, err := oci.Sweep(ctx, RuntimeState(name))
 	errs := []error{err, cable.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
 	if err := errors.Join(errs...); err != nil {
@@ -121,16 +122,23 @@ func removeEmptyRun() {
 		return
 	}
 	for _, e := range entries {
-		if e.Name() == "labs" {
-			_ = os.Remove(filepath.Join(host.Run(), "labs"))
-			continue
-		}
-		if !strings.HasSuffix(e.Name(), ".lock") {
+		if e.Name() != "labs" && !strings.HasSuffix(e.Name(), ".lock") {
 			return
 		}
 	}
+	if err := os.Remove(filepath.Join(host.Run(), "labs")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // a lab has come
+	}
 	for _, e := range entries {
-		_ = os.Remove(filepath.Join(host.Run(), e.Name()))
+		if e.Name() == "labs" {
+			continue
+		}
+		f, err := host.TryLock(filepath.Join(host.Run(), e.Name()))
+		if err != nil {
+			return
+		}
+		_ = os.Remove(f.Name())
+		f.Close()
 	}
 	_ = os.Remove(host.Run())
 }

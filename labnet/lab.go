@@ -129,10 +129,11 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 			err = errors.Join(err, l.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := host.RaiseLimits(len(cfg.Site.Nodes)); err != nil {
+	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
-	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
+	// After the ids: of two labs that start together, the later sees both.
+	if err := host.RaiseLimits(nodesOfAll()); err != nil {
 		return nil, err
 	}
 	ids := make([]uint32, len(cfg.Site.Nodes))
