@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/situlab/situlab/labnet/cable"
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node/oci"
@@ -31,14 +29,13 @@ func GC(ctx context.Context) ([]string, error) {
 		removed = append(removed, done...)
 		errs = append(errs, err)
 	}
-	done, err := sweepDisks()
-	removed = append(removed, done...)
-	errs = append(errs, err)
-	if len(running()) == 0 {
-		// No lab runs: the desks of dead sessions and the raised limits go.
-		done, err := sweepDesks()
+	for _, sweep := range []func() ([]string, error){sweepDisks, sweepDesks} {
+		done, err := sweep()
 		removed = append(removed, done...)
-		errs = append(errs, err, host.RestoreLimits())
+		errs = append(errs, err)
+	}
+	if len(running()) == 0 {
+		errs = append(errs, host.RestoreLimits())
 		removeEmptyRun()
 	}
 	return removed, errors.Join(errs...)
@@ -59,7 +56,10 @@ func sweep(ctx context.Context, name string) ([]string, error) {
 	if err := errors.Join(errs...); err != nil {
 		return removed, fmt.Errorf("lab %s: %w", name, err)
 	}
-	return append(removed, "lab "+name), os.RemoveAll(dir)
+	if err := removeState(dir); err != nil {
+		return removed, fmt.Errorf("lab %s: %w", name, err)
+	}
+	return append(removed, "lab "+name), nil
 }
 
 // sweepDisks removes disks whose lab has no state any more: a power cut empties
@@ -83,27 +83,6 @@ func sweepDisks() ([]string, error) {
 		}
 		removed = append(removed, "disk of lab "+e.Name())
 	}
-	return removed, errors.Join(errs...)
-}
-
-func sweepDesks() ([]string, error) {
-	dir := filepath.Join(host.Run(), "desk")
-	entries, _ := os.ReadDir(dir)
-	var removed []string
-	var errs []error
-	for _, e := range entries {
-		p := filepath.Join(dir, e.Name())
-		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-			errs = append(errs, err)
-			continue
-		}
-		if err := os.Remove(p); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, "desk "+e.Name())
-	}
-	_ = os.Remove(dir)
 	return removed, errors.Join(errs...)
 }
 

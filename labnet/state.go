@@ -108,14 +108,29 @@ func (l *lock) save() error {
 	return os.Rename(tmp, filepath.Join(l.dir, "lab.json"))
 }
 
+// release ends the lab's state, of which nothing on the host is left.
 func (l *lock) release() error {
-	if l == nil || l.file == nil {
-		return nil
-	}
-	err := os.RemoveAll(l.dir)
-	l.file.Close()
-	l.file = nil
+	err := removeState(l.dir)
+	l.leave()
 	return err
+}
+
+// leave gives the lab up to gc: its state stays.
+func (l *lock) leave() {
+	l.file.Close()
+}
+
+// removeState removes a state directory. What is still mounted there is somebody's
+// whose intents it would destroy.
+func removeState(dir string) error {
+	points, err := host.MountsUnder(dir)
+	if err != nil {
+		return err
+	}
+	if len(points) > 0 {
+		return fmt.Errorf("%s is still mounted: %s stays", points[0], dir)
+	}
+	return os.RemoveAll(dir)
 }
 
 func readInfo(name string) (Info, error) {

@@ -9,17 +9,10 @@ import (
 	"github.com/situlab/situlab/labnet/node"
 )
 
-// rooted is a node whose tree can be reached from the host.
-type rooted interface{ Root() string }
-
 // forget removes what the first start wrote, from the host, while the node is
 // stopped. os.Root follows no link out of the node's tree.
 func forget(n node.Node, paths []string) error {
-	r, ok := n.(rooted)
-	if !ok {
-		return fmt.Errorf("node %s: its tree cannot be reached from the host", n.Name())
-	}
-	root, err := os.OpenRoot(r.Root())
+	root, err := os.OpenRoot(n.Root())
 	if err != nil {
 		return err
 	}
