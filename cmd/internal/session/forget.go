@@ -14,9 +14,6 @@ import (
 	"github.com/situlab/situlab/labnet/node"
 )
 
-// rooted is a node whose tree can be reached from the host.
-type rooted interface{ Root() string }
-
 // remains are places of a node, relative to its root.
 type remains struct {
 	logs []string // files, or folders of them: emptied, since daemons expect each with its owner
@@ -26,11 +23,7 @@ type remains struct {
 // forget removes what the first start wrote, from the host, while the node is
 // stopped. os.Root follows no link out of the node's tree.
 func forget(n node.Node, r remains) error {
-	t, ok := n.(rooted)
-	if !ok {
-		return fmt.Errorf("node %s: its tree cannot be reached from the host", n.Name())
-	}
-	root, err := os.OpenRoot(t.Root())
+	root, err := os.OpenRoot(n.Root())
 	if err != nil {
 		return err
 	}
@@ -64,12 +57,7 @@ const (
 // backdate gives everything that has changed on the node's disk since begun the
 // times of the evening before.
 func backdate(n node.Node, begun time.Time) error {
-	t, ok := n.(rooted)
-	if !ok {
-		return fmt.Errorf("node %s: its tree cannot be reached from the host", n.Name())
-	}
-	layer := n.Layer()
-	target, err := filepath.EvalSymlinks(layer)
+	target, err := filepath.EvalSymlinks(n.Layer())
 	if err != nil {
 		return err
 	}
@@ -89,7 +77,7 @@ func backdate(n node.Node, begun time.Time) error {
 		h.Write([]byte(rel))
 		at := begun.Add(-evening - time.Duration(h.Sum32()%uint32(eveningSpread/time.Second))*time.Second)
 		ts := unix.NsecToTimespec(at.UnixNano())
-		err = unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(t.Root(), rel), []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(n.Root(), rel), []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) {
 			return nil // a whiteout: the file is gone for the node
 		}

@@ -183,15 +183,15 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 
 // setUp mounts the desk and opens the journal; leave undoes both.
 func (s *Session) setUp() (deskDir string, leave func() error, err error) {
-	deskDir = filepath.Join(host.Run(), "desk", s.id)
-	if err := mountDesk(deskDir); err != nil {
+	d, err := labnet.NewDesk(s.id)
+	if err != nil {
 		return "", nil, err
 	}
 	if err := s.openJournal(); err != nil {
-		return "", nil, errors.Join(err, unmountDesk(deskDir))
+		return "", nil, errors.Join(err, d.Close())
 	}
-	return deskDir, func() error {
-		err := errors.Join(s.journal.Close(), unmountDesk(deskDir))
+	return d.Dir(), func() error {
+		err := errors.Join(s.journal.Close(), d.Close())
 		labnet.Tidy() // the desk stood longer than its lab
 		return err
 	}, nil

@@ -5,11 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sort"
 	"strings"
@@ -17,33 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
-	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios/documents"
 )
-
-// mountDesk gives the desk's socket a small file system of its own, so that no
-// path of the host shows in the administration workstation and nothing can be
-// filled through it.
-func mountDesk(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return host.Errorf("run as root", "create %s: %w", dir, err)
-	}
-	if err := unix.Mount("situ", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=64k,nr_inodes=16,mode=0755"); err != nil {
-		return errors.Join(host.Errorf("run as root", "mount the desk: %w", err), os.Remove(dir))
-	}
-	return nil
-}
-
-func unmountDesk(dir string) error {
-	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("unmount the desk: %w", err)
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	_ = os.Remove(filepath.Dir(dir)) // the last session's; others keep it
-	return nil
-}
 
 // hashes names what the session is made of.
 func (s *Session) hashes() (map[string]string, error) {
