@@ -37,15 +37,23 @@ type Options struct {
 // readyTimeout bounds the wait for a green company.
 const readyTimeout = 4 * time.Minute
 
-// Image opens the node image, building it on the first start.
-func Image(ctx context.Context, u *ui.UI) (*images.Image, error) {
-	return images.Open(filepath.Join(host.Home(), "images")).Ensure(ctx, func(step string, done, total int) {
-		if total > 0 {
+// Store is the images of this host.
+func Store() *images.Store { return images.Open(filepath.Join(host.Home(), "images")) }
+
+// ImageProgress shows the steps of a work on the images.
+func ImageProgress(u *ui.UI) images.Progress {
+	return func(step string, done, total int) {
+		if step = u.Phrase(step); total > 0 {
 			u.Progress(step, done, total)
 		} else {
 			u.Step("%s", step)
 		}
-	})
+	}
+}
+
+// Image opens the node image, building it on the first start.
+func Image(ctx context.Context, u *ui.UI) (*images.Image, error) {
+	return Store().Ensure(ctx, ImageProgress(u))
 }
 
 // Companion finds a program that is installed beside situlab and put into the

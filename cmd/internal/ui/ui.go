@@ -211,10 +211,15 @@ func (u *UI) Error(err error) {
 
 // Text is what an error says, in the UI's language.
 func (u *UI) Text(err error) string {
+	return u.Phrase(err.Error())
+}
+
+// Phrase puts what a package says in English into the UI's language.
+func (u *UI) Phrase(english string) string {
 	if u.Lang == "en" {
-		return err.Error()
+		return english
 	}
-	return French(err.Error())
+	return French(english)
 }
 
 // Printf writes a result for people; it is silent when JSON is asked for.
