@@ -101,7 +101,7 @@ func (a *app) labReset() *cobra.Command {
 		Use: "reset LAB", Short: "Revenir à l'état initial / back to the pristine state", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
-			if err := control.CallFollowed(cmd.Context(), args[0], "Reset", &control.None{}, &control.None{}, a.ui.Say); err != nil {
+			if err := control.CallFollowed(cmd.Context(), args[0], "Reset", &keeper.ResetArgs{Lang: a.ui.Lang}, &control.None{}, a.ui.Say); err != nil {
 				return err
 			}
 			r := labDone{Lab: args[0], Seconds: time.Since(begin).Seconds()}

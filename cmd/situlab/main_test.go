@@ -76,6 +76,12 @@ func setUp(e *testscript.Env) error {
 			return err
 		}
 	}
+	// What stands beside situlab goes into nodes; no script looks at it there.
+	for _, companion := range []string{"situ", "vulcain"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(program), companion), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			return err
+		}
+	}
 	e.Setenv("SITULAB_RUN", filepath.Join(run, "run"))
 	e.Setenv("SITULAB_HOME", filepath.Join(e.WorkDir, "home"))
 	e.Setenv("IMAGES", filepath.Join(host.Home(), "images"))
@@ -83,7 +89,7 @@ func setUp(e *testscript.Env) error {
 	e.Setenv("LAB", fmt.Sprintf("cli%d-%s", os.Getpid(), strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 	e.Setenv("RUNDIR", run)
 	e.Setenv("LANG", "C.UTF-8")
-	for from, to := range map[string]string{"testdata/site": "site", "testdata/host.sh": "host.sh"} {
+	for from, to := range map[string]string{"testdata/site": "site", "testdata/host.sh": "host.sh", smallScenario: "small"} {
 		if err := copyTo(from, filepath.Join(e.WorkDir, to)); err != nil {
 			return err
 		}

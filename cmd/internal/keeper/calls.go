@@ -19,6 +19,9 @@ import (
 // calls are the control methods of a keeper (net/rpc wants its own shape).
 type calls keeper
 
+// ResetArgs says in which language the steps of a reset are told.
+type ResetArgs struct{ Lang string }
+
 // NodeArgs names a node.
 type NodeArgs struct{ Node string }
 
@@ -34,11 +37,12 @@ func (c *calls) Down(_ *control.None, _ *control.None) error {
 }
 
 // Reset gives the lab pristine disks and waits until it is ready.
-func (c *calls) Reset(_ *control.None, _ *control.None) error {
+func (c *calls) Reset(a *ResetArgs, _ *control.None) error {
 	if !c.work.TryLock() {
 		return control.Refusef("lab %q is being reset or taken down already", c.lab.Name())
 	}
 	defer c.work.Unlock()
+	c.ui.Lang = a.Lang // nothing else speaks while work is held
 	ctx, cancel := context.WithTimeout(c.life, provision.ReadyTimeout)
 	defer cancel()
 	if err := c.lab.Reset(ctx); err != nil {

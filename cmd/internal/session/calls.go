@@ -79,7 +79,7 @@ func (c *calls) Plan(_ *control.None, out *provision.Plan) (err error) {
 func (c *calls) Down(_ *control.None, _ *control.None) error { return c.notHere() }
 
 // Reset refuses.
-func (c *calls) Reset(_ *control.None, _ *control.None) error { return c.notHere() }
+func (c *calls) Reset(_ *keeper.ResetArgs, _ *control.None) error { return c.notHere() }
 
 // Reboot refuses.
 func (c *calls) Reboot(_ *keeper.NodeArgs, _ *control.None) error { return c.notHere() }
