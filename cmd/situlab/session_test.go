@@ -138,7 +138,9 @@ func TestLabOfASession(t *testing.T) {
 	refused(`session \S+ is not paused`, "resume")
 
 	lab := info.Lab
-	var inspection struct{ Nodes []struct{ Name, State string } }
+	var inspection struct {
+		Nodes []struct{ Name, State string }
+	}
 	document(&inspection, "lab", "inspect", lab)
 	if len(inspection.Nodes) != 3 || inspection.Nodes[0].State != "running" {
 		t.Errorf("inspected: %+v", inspection)
