@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/images"
 	"github.com/situlab/situlab/labnet/cable"
 	"github.com/situlab/situlab/labnet/host"
@@ -104,7 +105,7 @@ func (a *app) diagnoseHost(cmd *cobra.Command) []finding {
 		space = errors.New(t("moins de 8 Gio libres", "less than 8 GiB free"))
 	}
 	check(t("place pour l'image et un laboratoire (8 Gio)", "room for the image and a lab (8 GiB)"), true, space, t("libérer de la place, ou SITULAB_HOME=/autre/disque", "free some space, or SITULAB_HOME=/another/disk"))
-	_, err := a.store().Image("")
+	_, err := provision.Store().Image("")
 	var none *images.NoImageError
 	if errors.As(err, &none) {
 		err = errors.New(t("pas encore construite", "not built yet"))

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -287,6 +288,57 @@ func TestPersonAtTheTerminal(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Errorf("left on the host:\n%s", strings.Join(left, "\n")))
+		}
+	}
+}
+
+// steps are what a terminal shows of a long work: one clock per line, the colours
+// of this terminal, and progress that counts. They are given without clocks.
+func steps(t *testing.T, shown string) []string {
+	t.Helper()
+	line := regexp.MustCompile(`^\x1b\[2m\[ *\d+\.\d s\]\x1b\[0m ([^\x1b]*)$`)
+	var out []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(shown, "\r\x1b[K", "\n"), "\n") {
+		if part = strings.TrimRight(part, "\r"); part == "" {
+			continue
+		}
+		m := line.FindStringSubmatch(part)
+		if m == nil {
+			t.Fatalf("this is no step: %q in %q", part, shown)
+		}
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// The steps of a lab that starts or is reset come from the process that keeps it,
+// and look on a terminal as if this one had said them.
+func TestLabStepsOnATerminal(t *testing.T) {
+	program := builtPrograms(t)
+	lab := fmt.Sprintf("pty%d", os.Getpid())
+	t.Cleanup(func() { _ = exec.Command(program, "lab", "down", lab).Run() })
+
+	up := sit(t, program, nil, "lab", "up", "testdata/site", "--name", lab, "--lang", "fr", "--json")
+	shown := up.sees(`(?s)^.*?\{`)
+	if code := up.ends(); code != 0 {
+		t.Fatalf("lab up: exit code %d", code)
+	}
+	got := steps(t, strings.TrimSuffix(shown, "{"))
+	for _, want := range []string{"2 nœuds créés et câblés", "2 systèmes démarrés", "nœuds en service 2/2", "sondes vertes 1/1", "1 sondes vertes depuis tous les réseaux"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("lab up shows no %q in %q", want, got)
+		}
+	}
+
+	reset := sit(t, program, nil, "lab", "reset", lab, "--lang", "en")
+	shown = reset.sees(`(?s)^.*pristine and ready in [\d.]+ s`)
+	if code := reset.ends(); code != 0 {
+		t.Fatalf("lab reset: exit code %d", code)
+	}
+	got = steps(t, shown)
+	for _, want := range []string{"2 nodes created and cabled", "nodes running 2/2", "probes green 1/1"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("lab reset shows no %q in %q", want, got)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -157,12 +158,12 @@ func (a *app) attachCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "Un autre terminal enregistré / a further recorded terminal", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := session.Find(first(args))
+			info, err := session.Find(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
 			var t session.Terminal
-			if err := control.Call(info.Lab, "Attach", &again, &t); err != nil {
+			if err := control.Call(cmd.Context(), info.Lab, "Attach", &again, &t); err != nil {
 				return err
 			}
 			_, err = term.Attach(cmd.Context(), t.Socket, os.Stdin, os.Stdout, term.AttachOptions{})
@@ -194,12 +195,25 @@ func (a *app) resumeCommand() *cobra.Command {
 func (a *app) sessionCall(use, method, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " [SESSION]", Short: short, Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := session.Find(first(args))
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := session.Find(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
-			return control.Call(info.Lab, method, &control.None{}, &control.None{})
+			var now session.Info
+			if err := control.Call(cmd.Context(), info.Lab, method, &control.None{}, &now); err != nil {
+				return err
+			}
+			if now.Paused == nil {
+				now.Paused = []string{} // none, in JSON
+			}
+			return a.ui.Result(now, func() {
+				if len(now.Paused) == 0 {
+					a.ui.Step(a.ui.T("l'épreuve %s reprend ; temps restant : %s", "session %s goes on; time left: %s"), now.Session, now.Left)
+				} else {
+					a.ui.Step(a.ui.T("épreuve %s suspendue (%s) ; temps restant : %s", "session %s paused (%s); time left: %s"), now.Session, strings.Join(now.Paused, ", "), now.Left)
+				}
+			})
 		},
 	}
 }

@@ -200,9 +200,9 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 			defer mu.Unlock()
 			results = append(results, r)
 			done++
-			state := u.Good("ok")
+			state := u.Messages().Good("ok")
 			if !r.OK {
-				state = u.Bad(u.T("DIFFÉRENT", "DIFFERENT"))
+				state = u.Messages().Bad(u.T("DIFFÉRENT", "DIFFERENT"))
 			}
 			if r.Cached {
 				state += u.T(" (déjà joué)", " (played before)")

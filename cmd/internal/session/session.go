@@ -18,6 +18,7 @@ import (
 
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/desk"
+	"github.com/situlab/situlab/cmd/internal/folder"
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/grader"
@@ -82,6 +83,9 @@ type Session struct {
 	ui      *ui.UI
 	id      string
 	dir     string
+	unmake  func() // takes back what was made for it
+	image   string // id
+	up      bool   // a lab has been started: what is recorded is kept
 	salt    string
 	variant *scenarios.Variant
 	facts   evidence.Facts
@@ -101,10 +105,15 @@ type Session struct {
 
 	ending chan string // reason of the end of the candidate's work
 
-	writing   sync.Mutex // held while a logbook entry gets its number
+	writing    sync.Mutex  // held while a logbook entry gets its number
+	turn       sync.Mutex  // held by what freezes or thaws the lab
+	unattended *time.Timer // ends a script's session that stays paused
+
 	mu        sync.Mutex
 	ended     bool
-	isPaused  string // reason, empty while running
+	working   context.Context // the candidate's work: nil before the entry, done at its end
+	reasons   []reason        // why the session is paused; none: it runs
+	stopped   bool            // clock and nodes stand still
 	tickets   []*ticketState
 	mail      []*mail
 	logbook   []logEntry
@@ -149,11 +158,23 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
 		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
+	// The image can take minutes, or be refused: nothing is made before it is there.
+	img, err := provision.Image(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	s.image = img.ID
 	deskDir, leave, err := s.setUp()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, leave()) }()
+	unborn := false
+	defer func() {
+		err = errors.Join(err, leave())
+		if unborn {
+			s.removeDir()
+		}
+	}()
 
 	interrupted := false
 	playErr := s.play(ctx, deskDir)
@@ -167,6 +188,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	down := s.takeDown()
 	if playErr != nil && env == nil && !interrupted {
+		unborn = !s.up // the host could not: there never was a session
 		return nil, errors.Join(playErr, down)
 	}
 	// Facts, bundle, verdict and report are written also for an invalid or an
@@ -265,15 +287,24 @@ func (s *Session) scale(d time.Duration) time.Duration {
 }
 
 func (s *Session) openJournal() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	var err error
+	if s.unmake, err = folder.Make(s.dir, 0o700); err != nil {
 		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
 	}
 	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember})
 	if err != nil {
+		s.unmake()
 		return host.Errorf("choose another --out", "create the journal: %w", err)
 	}
 	s.journal = j
 	return nil
+}
+
+// removeDir takes away the journal of a session that never was, and the folders
+// that were made for it.
+func (s *Session) removeDir() {
+	_ = os.Remove(filepath.Join(s.dir, evidence.JournalName))
+	s.unmake()
 }
 
 // remember keeps the records that the permanence window is measured from, so
@@ -399,6 +430,7 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 	if s.control, err = control.Serve(s.labName(), (*calls)(s)); err != nil {
 		return err
 	}
+	s.up = true
 	s.put(&evidence.LabUp{Nodes: len(s.variant.Site.Nodes), Segments: len(s.variant.Site.Segments), Seconds: time.Since(begin).Seconds()})
 	results, err := provision.WaitGreen(ctx, lab, s.ui)
 	if err != nil {
@@ -415,6 +447,8 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 func (s *Session) work(ctx context.Context) (reason string, err error) {
 	stop := make(chan struct{})
 	defer close(stop)
+	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWork()
 	s.entered = time.Now()
 	s.openTicket()
 	s.clock.Start()
@@ -423,6 +457,9 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 		return "", err
 	}
 	s.put(&evidence.SessionEnter{Terminal: name})
+	s.mu.Lock()
+	s.working = working
+	s.mu.Unlock()
 	detach := s.term.attachUser(name)
 	defer detach()
 	s.warnTime(stop)
@@ -437,6 +474,8 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
+	endWork()
+	s.lift(context.WithoutCancel(ctx))
 	if reason == evidence.FinishInvalid {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -476,12 +515,6 @@ func (s *Session) end(reason string) {
 	case s.ending <- reason:
 	default:
 	}
-}
-
-func (s *Session) paused() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.isPaused != ""
 }
 
 // openTicket puts the ticket before the candidate.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/scenarios/documents"
 )
 
@@ -38,11 +36,7 @@ func (s *Session) hashes() (map[string]string, error) {
 	}
 	sum := sha256.Sum256(b)
 	out["binary"] = hex.EncodeToString(sum[:])
-	img, err := provision.Image(context.Background(), s.ui)
-	if err != nil {
-		return nil, err
-	}
-	out["image"] = img.ID
+	out["image"] = s.image
 	return out, nil
 }
 
