@@ -56,52 +56,54 @@ type raised struct {
 	Set []int `json:"set"`
 }
 
-// limitsFile keeps what was raised while labs run.
-func limitsFile() string { return filepath.Join(Run(), "limits.json") }
+// raisedLimits is what all controllers of the host know of them together,
+// whatever their run directories are.
+type raisedLimits struct {
+	Sysctls map[string]raised `json:"sysctls"`
+	// Nodes are how many the labs of a run directory have.
+	Nodes map[string]int `json:"nodes"`
+}
 
-// withRaised runs f with what was raised, under a lock that all controllers of
+// limitsDir holds that while labs run.
+var limitsDir = "/run"
+
+func limitsFile() string { return filepath.Join(limitsDir, "situlab-limits.json") }
+
+// withLimits runs f with what was raised, under a lock that all controllers of
 // the host share, and writes it back.
-func withRaised(f func(all map[string]raised) error) error {
-	lock, err := lockLimits()
+func withLimits(f func(l *raisedLimits) error) error {
+	lock, err := Lock(filepath.Join(limitsDir, "situlab-limits.lock"))
 	if err != nil {
-		return Errorf("run as root", "open the lock of the limits: %w", err)
+		return Errorf("run as root", "the lock of the host's limits: %w", err)
 	}
 	defer lock.Close()
-	all := map[string]raised{}
+	l := &raisedLimits{}
 	if b, err := os.ReadFile(limitsFile()); err == nil {
-		if err := json.Unmarshal(b, &all); err != nil {
+		if err := json.Unmarshal(b, l); err != nil {
 			return fmt.Errorf("read %s: %w", limitsFile(), err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = f(all)
-	return errors.Join(err, saveRaised(all))
-}
-
-// lockLimits makes the run directory; whoever finds it empty may remove it under
-// our hands.
-func lockLimits() (*os.File, error) {
-	for {
-		if err := os.MkdirAll(Run(), 0o711); err != nil {
-			return nil, err
-		}
-		f, err := Lock(filepath.Join(Run(), "sysctl.lock"))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return f, err
-		}
+	if l.Nodes == nil {
+		*l = raisedLimits{map[string]raised{}, map[string]int{}}
 	}
+	err = errors.Join(f(l), l.save())
+	if len(l.Sysctls)+len(l.Nodes) == 0 {
+		_ = os.Remove(lock.Name())
+	}
+	return err
 }
 
-func saveRaised(all map[string]raised) error {
-	if len(all) == 0 {
+func (l *raisedLimits) save() error {
+	if len(l.Sysctls)+len(l.Nodes) == 0 {
 		err := os.Remove(limitsFile())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
 	}
-	b, err := json.Marshal(all)
+	b, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
@@ -112,11 +114,26 @@ func saveRaised(all map[string]raised) error {
 	return os.Rename(tmp, limitsFile())
 }
 
-// RaiseLimits raises the sysctls that this many nodes need: those of all labs of
-// the host together. The old values are saved before anything changes, so that a
-// killed controller loses nothing.
+// prune forgets the run directories in which no lab is.
+func (l *raisedLimits) prune() {
+	for run := range l.Nodes {
+		if labs, _ := os.ReadDir(filepath.Join(run, "labs")); len(labs) == 0 {
+			delete(l.Nodes, run)
+		}
+	}
+}
+
+// RaiseLimits raises the sysctls that the nodes of all labs need: so many in the
+// labs of this run directory, and those of others. The old values are saved
+// before anything changes, so that a killed controller loses nothing.
 func RaiseLimits(nodes int) error {
-	return withRaised(func(all map[string]raised) error {
+	return withLimits(func(all *raisedLimits) error {
+		all.prune()
+		all.Nodes[Run()] = nodes
+		nodes = 0
+		for _, n := range all.Nodes {
+			nodes += n
+		}
 		type change struct {
 			limit
 			now, want int
@@ -134,18 +151,18 @@ func RaiseLimits(nodes int) error {
 			if now >= want {
 				continue
 			}
-			r := all[l.key]
+			r := all.Sysctls[l.key]
 			if !slices.Contains(r.Set, now) { // not ours: it is what will be put back
 				r = raised{Was: now}
 			}
 			r.Set = append(r.Set, want)
-			all[l.key] = r
+			all.Sysctls[l.key] = r
 			todo = append(todo, change{l, now, want})
 		}
 		if len(todo) == 0 {
 			return nil
 		}
-		if err := saveRaised(all); err != nil {
+		if err := all.save(); err != nil {
 			return err
 		}
 		for _, c := range todo {
@@ -161,16 +178,17 @@ func RaiseLimits(nodes int) error {
 	})
 }
 
-// RestoreLimits puts the sysctls back when no lab runs any more; one that
-// somebody else has set meanwhile stays as it is. A lab makes its state directory
-// before it raises anything: under the lock none can slip in between the look and
-// the writing.
+// RestoreLimits puts the sysctls back when no lab of the host runs any more; one
+// that somebody else has set meanwhile stays as it is. A lab makes its state
+// directory before it raises anything: under the lock none can slip in between
+// the look and the writing.
 func RestoreLimits() error {
-	return withRaised(func(all map[string]raised) error {
-		if labs, _ := os.ReadDir(filepath.Dir(LabState("x"))); len(labs) > 0 {
+	return withLimits(func(all *raisedLimits) error {
+		all.prune()
+		if len(all.Nodes) > 0 {
 			return nil
 		}
-		for key, r := range all {
+		for key, r := range all.Sysctls {
 			now, err := readSysctl(key)
 			if err == nil && slices.Contains(r.Set, now) {
 				err = writeSysctl(key, r.Was)
@@ -178,7 +196,7 @@ func RestoreLimits() error {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("put %s back to %d: %w", key, r.Was, err)
 			}
-			delete(all, key)
+			delete(all.Sysctls, key)
 		}
 		return nil
 	})

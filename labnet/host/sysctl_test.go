@@ -9,9 +9,9 @@ import (
 // fakeSysctls is a /proc/sys with small values, and a run directory of its own.
 func fakeSysctls(t *testing.T) {
 	t.Helper()
-	was := sysctls
-	sysctls = t.TempDir()
-	t.Cleanup(func() { sysctls = was })
+	was, wasDir := sysctls, limitsDir
+	sysctls, limitsDir = t.TempDir(), t.TempDir()
+	t.Cleanup(func() { sysctls, limitsDir = was, wasDir })
 	t.Setenv("SITULAB_RUN", filepath.Join(t.TempDir(), "run"))
 	for _, l := range limits {
 		if err := os.MkdirAll(filepath.Dir(sysctlPath(l.key)), 0o755); err != nil {
@@ -76,8 +76,39 @@ func TestLimitsComeBack(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(limitsFile()); !os.IsNotExist(err) {
-		t.Errorf("%s is left (%v)", limitsFile(), err)
+	if left, err := os.ReadDir(limitsDir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v (%v)", left, err)
+	}
+}
+
+// Labs of two run directories are on one host: it bears both, and the end of one
+// takes nothing from the other.
+func TestLimitsOfTwoRunDirectories(t *testing.T) {
+	fakeSysctls(t)
+	lab(t, "a")
+	if err := RaiseLimits(244); err != nil {
+		t.Fatal(err)
+	}
+	first := Run()
+	t.Run("other", func(t *testing.T) {
+		t.Setenv("SITULAB_RUN", filepath.Join(t.TempDir(), "run"))
+		lab(t, "a")
+		if err := RaiseLimits(61); err != nil {
+			t.Fatal(err)
+		}
+		if want, v := 8*305+256, value(t, instances); v != want {
+			t.Errorf("%s is %d for 244 and 61 nodes, not %d", instances, v, want)
+		}
+		if err := os.RemoveAll(first); err != nil {
+			t.Fatal(err)
+		}
+		if err := RestoreLimits(); err != nil || value(t, instances) == 128 {
+			t.Errorf("put back while the other's lab runs (%v)", err)
+		}
+		noLab(t)
+	})
+	if err := RestoreLimits(); err != nil || value(t, instances) != 128 {
+		t.Errorf("%d is left (%v)", value(t, instances), err)
 	}
 }
 
