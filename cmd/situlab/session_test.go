@@ -56,7 +56,8 @@ func TestLabOfASession(t *testing.T) {
 		t.Fatal(err)
 	}
 	var words said
-	session := exec.Command(program, "run", smallScenario, "--variant", "healthy", "--seed", "1", "--time-factor", "0.1", "--script", script, "--out", t.TempDir(), "--lang", "en")
+	out := t.TempDir()
+	session := exec.Command(program, "run", smallScenario, "--variant", "healthy", "--seed", "1", "--time-factor", "0.1", "--script", script, "--out", out, "--lang", "en")
 	session.Env, session.Stderr = env, &words
 	if err := session.Start(); err != nil {
 		t.Fatal(err)
@@ -172,5 +173,10 @@ func TestLabOfASession(t *testing.T) {
 	refused(`has ended|no session is running`, "resume")
 	if err := <-ended; session.ProcessState.ExitCode() > exitNotSo {
 		t.Errorf("the session ended with %v:\n%s", err, words.String())
+	}
+	var report struct{ Bundle, Report string }
+	document(&report, "report", filepath.Join(out, "bundle.situlab"), "-o", filepath.Join(out, "again.html"))
+	if b, err := os.ReadFile(report.Report); err != nil || !bytes.Contains(b, []byte("<html")) || report.Bundle != filepath.Join(out, "bundle.situlab") {
+		t.Errorf("report: %+v, %v", report, err)
 	}
 }
