@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/situlab/situlab/cmd/internal/checkup"
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/labnet"
 )
@@ -19,7 +20,7 @@ controllers and killed builds left, and nothing else.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := labnet.GC(cmd.Context())
 			images, serr := provision.Store().Sweep()
-			removed, err = append(removed, images...), errors.Join(err, serr)
+			removed, err = append(append(removed, images...), checkup.Sweep()...), errors.Join(err, serr)
 			if removed == nil {
 				removed = []string{}
 			}

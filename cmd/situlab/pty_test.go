@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/situlab/situlab/labnet/host"
 )
 
 // smallScenario has three nodes: an administration workstation, a router, a post.
@@ -340,5 +342,54 @@ func TestLabStepsOnATerminal(t *testing.T) {
 		if !slices.Contains(got, want) {
 			t.Errorf("lab reset shows no %q in %q", want, got)
 		}
+	}
+}
+
+// expectNothing says of one candidate what does not matter here: the case may well
+// come out different.
+func expectNothing() string {
+	text := `apiVersion: situlab/v1
+kind: Expect
+candidates:
+  - name: nothing
+    about: {fr: "Ne fait rien", en: "Does nothing"}
+    rows:
+      - variants: [healthy]
+        points:
+`
+	for _, point := range []string{"3.1-i", "3.1-ii", "3.1-iii", "3.1-iv", "3.2a", "3.2b", "3.2d", "3.3-i", "3.3-ii", "3.3-iii"} {
+		text += "          " + point + ": {outcome: jury, reason: whatever}\n"
+	}
+	return text
+}
+
+// A campaign says which case has begun and, on a terminal, what it is doing.
+func TestCampaignOnATerminal(t *testing.T) {
+	program := builtPrograms(t)
+	run, err := os.MkdirTemp("/run", "situlab-campaign-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, scenario := t.TempDir(), filepath.Join(t.TempDir(), "small")
+	t.Cleanup(func() { removeRun(program, run, "SITULAB_HOME="+home) })
+	if err := errors.Join(os.Chmod(run, 0o711), os.Symlink(filepath.Join(host.Home(), "images"), filepath.Join(home, "images")), copyTo(smallScenario, scenario)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"expect.yaml": expectNothing(), "nothing.sh": "sleep 1\nsitu finish --yes </dev/null\n"} {
+		if err := os.WriteFile(filepath.Join(scenario, "candidates", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(scenario, "candidates", "reference.sh")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SITULAB_RUN=" + filepath.Join(run, "run"), "SITULAB_HOME=" + home}
+	p := sit(t, program, env, "scenario", "test", scenario, "--seeds", "1", "--lang", "fr")
+	p.sees(`nothing/healthy/seed 1 : commence\r\n`)
+	p.sees(`\] *(\x1b\[0m)? nothing/healthy/seed 1: .*\r\x1b\[K`) // and it goes away again
+	p.sees(`1/1 nothing/healthy/seed 1: `)
+	p.sees(`1 cas, \d différents`)
+	if code := p.ends(); code > exitNotSo {
+		t.Errorf("exit code %d", code)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/grader"
 	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/labnet/host"
@@ -196,6 +198,7 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 		g.Go(func() error {
 			r, ok := t.cached(c)
 			if !ok || fresh {
+				u.Step(u.T("%s : commence", "%s: begins"), c)
 				var err error
 				if r, err = t.play(ctx, c); err != nil {
 					return err
@@ -314,6 +317,7 @@ func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
 	}
 	defer log.Close()
 	cmd.Stderr = log
+	defer t.showSteps(c, log.Name())()
 	_, err = cmd.Output()
 	r.Seconds = time.Since(begin).Seconds()
 	var exit *exec.ExitError
@@ -334,6 +338,59 @@ func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
 	}
 	r.OK = err == nil && len(r.Diff) == 0
 	return r, nil
+}
+
+// showEvery is how often a case's log is looked at for its steps.
+const showEvery = 300 * time.Millisecond
+
+// showSteps shows on a terminal what a case is doing, from its log, until stop.
+// The log is a file of its own, not a pipe to here: what outlives a session must
+// not hold up its end.
+func (t *tester) showSteps(c testCase, name string) (stop func()) {
+	log, err := os.Open(name)
+	if err != nil {
+		return func() {}
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer log.Close()
+		w := &stepWatch{say: func(step string) { t.app.ui.Status(fmt.Sprintf("%s: %s", c, step)) }}
+		tick := time.NewTicker(showEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_, _ = io.Copy(w, log)
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
+// stepWatch finds the steps in what a session writes to its standard error.
+type stepWatch struct {
+	say  func(step string)
+	line []byte
+}
+
+func (w *stepWatch) Write(b []byte) (int, error) {
+	w.line = append(w.line, b...)
+	for {
+		line, rest, ok := bytes.Cut(w.line, []byte("\n"))
+		if !ok {
+			return len(b), nil
+		}
+		if step, ok := ui.StepOf(string(line)); ok {
+			w.say(step)
+		}
+		w.line = rest
+	}
 }
 
 // compare holds a verdict against what is expected: every point with its reason,

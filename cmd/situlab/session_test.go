@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -56,7 +57,8 @@ func TestLabOfASession(t *testing.T) {
 		t.Fatal(err)
 	}
 	var words said
-	session := exec.Command(program, "run", smallScenario, "--variant", "healthy", "--seed", "1", "--time-factor", "0.1", "--script", script, "--out", t.TempDir(), "--lang", "en")
+	out := t.TempDir()
+	session := exec.Command(program, "run", smallScenario, "--variant", "healthy", "--seed", "1", "--time-factor", "0.1", "--script", script, "--out", out, "--lang", "en")
 	session.Env, session.Stderr = env, &words
 	if err := session.Start(); err != nil {
 		t.Fatal(err)
@@ -172,5 +174,50 @@ func TestLabOfASession(t *testing.T) {
 	refused(`has ended|no session is running`, "resume")
 	if err := <-ended; session.ProcessState.ExitCode() > exitNotSo {
 		t.Errorf("the session ended with %v:\n%s", err, words.String())
+	}
+	var report struct{ Bundle, Report string }
+	document(&report, "report", filepath.Join(out, "bundle.situlab"), "-o", filepath.Join(out, "again.html"))
+	if b, err := os.ReadFile(report.Report); err != nil || !bytes.Contains(b, []byte("<html")) || report.Bundle != filepath.Join(out, "bundle.situlab") {
+		t.Errorf("report: %+v, %v", report, err)
+	}
+}
+
+// A session that still waits for its image can be interrupted, and has made nothing.
+func TestInterruptedBeforeTheImage(t *testing.T) {
+	program := builtPrograms(t)
+	run, home := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "home")
+	if err := os.MkdirAll(filepath.Join(home, "images"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(home, "images", "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { // another build
+		t.Fatal(err)
+	}
+	var words said
+	session := exec.Command(program, "run", smallScenario, "--lang", "fr")
+	session.Env, session.Stderr = append(os.Environ(), "SITULAB_RUN="+run, "SITULAB_HOME="+home), &words
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); !strings.Contains(words.String(), "attente : un autre travail sur le magasin d'images est en cours"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = session.Process.Kill()
+			t.Fatalf("the session does not wait: %s", words.String())
+		}
+	}
+	if err := session.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if _ = session.Wait(); session.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("exit code %d: %s", session.ProcessState.ExitCode(), words.String())
+	}
+	for _, dir := range []string{run, filepath.Join(home, "sessions")} {
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s was made", dir)
+		}
 	}
 }

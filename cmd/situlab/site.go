@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/situlab/situlab/cmd/internal/folder"
 	"github.com/situlab/situlab/scenarios"
 	"github.com/situlab/situlab/scenarios/documents"
 )
@@ -95,7 +96,7 @@ func (a *app) siteDocuments() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := makeFolder(out)
+			unmake, err := folder.Make(out, 0o755)
 			if err != nil {
 				return inputErrorf("--out: %w", err)
 			}
@@ -108,9 +109,7 @@ func (a *app) siteDocuments() *cobra.Command {
 				for _, f := range wrote {
 					_ = os.Remove(f)
 				}
-				if made {
-					_ = os.Remove(out)
-				}
+				unmake()
 			}()
 			write := func(name string, b []byte) error {
 				file := filepath.Join(out, name)
@@ -135,19 +134,15 @@ func (a *app) siteDocuments() *cobra.Command {
 					return err
 				}
 			}
-			a.ui.Printf("%s\n", out)
-			return nil
+			r := struct {
+				Site   string   `json:"site"`
+				Folder string   `json:"folder"`
+				Files  []string `json:"files"`
+			}{s.ID, out, wrote}
+			return a.ui.Result(r, func() { a.ui.Printf("%s\n", out) })
 		},
 	}
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed that moves names and addresses (0: as written)")
 	c.Flags().StringVarP(&out, "out", "o", "documents", "folder to write into")
 	return c
-}
-
-// makeFolder says whether it had to make the folder.
-func makeFolder(dir string) (made bool, err error) {
-	if st, err := os.Stat(dir); err == nil && st.IsDir() {
-		return false, nil
-	}
-	return true, os.MkdirAll(dir, 0o755)
 }

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/ui"
@@ -75,6 +77,17 @@ func Companion(name string) ([]byte, error) {
 var companions = map[string][]struct{ program, path string }{
 	"adm": {{"situ", "/usr/local/bin/situ"}},
 	"erp": {{"vulcain", "/opt/vulcain/vulcain"}},
+}
+
+// Companions are the names of our programs that some nodes carry.
+func Companions() []string {
+	var out []string
+	for _, role := range slices.Sorted(maps.Keys(companions)) {
+		for _, c := range companions[role] {
+			out = append(out, c.program)
+		}
+	}
+	return out
 }
 
 // trees gives the files of the nodes, our own programs included.
