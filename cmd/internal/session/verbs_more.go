@@ -28,7 +28,7 @@ func (c *call) doc() error {
 	if rest[0] != "show" || len(rest) != 2 {
 		return usageError{"il faut : show ID", "wanted: show ID"}
 	}
-	text, err := documents.Render(c.s.variant.Site, rest[1], c.lang, c.s.entered, c.s.pastEntries())
+	text, err := documents.Render(c.s.variant.Site, rest[1], documents.Options{Lang: c.lang, Start: c.s.entered, Now: time.Now(), Factor: c.s.opts.Factor})
 	if err != nil {
 		return refusal{"aucun document « " + rest[1] + " » (situ doc list)", "no document " + rest[1] + " (situ doc list)"}
 	}
