@@ -67,8 +67,8 @@ func (c *scenarioChecker) trees() {
 				}
 			}
 			if len(names) == 0 {
-				c.errs = append(c.errs, inputErrorf(c.scn.file(dir+"/"+e.Name()), "no %s %q in site %s%s",
-					strings.TrimSuffix(dir, "s"), e.Name(), c.site.ID, didYouMean(e.Name(), slices.Compact(slices.Sorted(slices.Values(known))))))
+				c.errs = append(c.errs, inputErrorf(c.scn.file(dir+"/"+e.Name()), "no %s %q in the site%s",
+					strings.TrimSuffix(dir, "s"), e.Name(), didYouMean(e.Name(), slices.Compact(slices.Sorted(slices.Values(known))))))
 			}
 			for _, n := range names {
 				if _, err := Tree(&laid, n); err != nil {
