@@ -78,7 +78,7 @@ empreinte (scénario, image, programme) : une campagne interrompue reprend.`,
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&seeds, "seeds", []string{"1", "2"}, "seeds to play")
+	f.StringSliceVar(&seeds, "seeds", scenarios.DefaultSeeds, "seeds to play")
 	f.StringSliceVar(&candidates, "candidates", nil, "only these candidates")
 	f.StringSliceVar(&variants, "variants", nil, "only these variants (healthy is the twin)")
 	f.Float64Var(&factor, "time-factor", 0.1, "multiplies every duration of the scenario")

@@ -55,7 +55,7 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		hit = remoteSegments(site)
 	} else {
 		hit = v.Spec.Hit
-		f.Truth.Element, f.Truth.Cause = v.Spec.Element, v.Spec.Cause
+		f.Truth.Element, f.Truth.Cause, f.Truth.AlsoCauses = v.Spec.Element, v.Spec.Cause, v.Spec.AlsoCauses
 		f.HitSegments, f.HitGroups = v.Spec.Hit, v.Spec.Groups
 		f.HitProbes = hitProbes(v)
 		f.Solution.Cause = text(v.Spec.Solution)

@@ -450,6 +450,9 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer endWork()
 	s.entered = time.Now()
+	if err := s.writeDossier(); err != nil {
+		return "", err
+	}
 	s.openTicket()
 	s.clock.Start()
 	name, err := s.term.open(ctx, evidence.TermShell)

@@ -4,11 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios/documents"
 )
 
@@ -28,7 +31,7 @@ func (c *call) doc() error {
 	if rest[0] != "show" || len(rest) != 2 {
 		return usageError{"il faut : show ID", "wanted: show ID"}
 	}
-	text, err := documents.Render(c.s.variant.Site, rest[1], c.lang, c.s.entered, nil)
+	text, err := documents.Render(c.s.variant.Site, rest[1], c.s.documents(c.lang))
 	if err != nil {
 		return refusal{"aucun document « " + rest[1] + " » (situ doc list)", "no document " + rest[1] + " (situ doc list)"}
 	}
@@ -36,6 +39,31 @@ func (c *call) doc() error {
 		return err
 	}
 	return c.print(documents.Text(text, c.width()))
+}
+
+// documents says how the candidate's documents are written now.
+func (s *Session) documents(lang string) documents.Options {
+	return documents.Options{Lang: lang, Start: s.local(s.entered), Now: s.local(time.Now()), Factor: s.opts.Factor}
+}
+
+// writeDossier puts the candidate's documents, the drawn plan among them, beside
+// the session's other files, for the table in front of the candidate.
+func (s *Session) writeDossier() error {
+	files, err := documents.Dossier(s.variant.Site, s.documents(s.opts.Lang))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.dir, "dossier")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return host.Errorf("check --out and the free space", "create %s: %w", dir, err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return host.Errorf("check --out and the free space", "write the candidate's file: %w", err)
+		}
+	}
+	s.ui.Step(s.ui.T("dossier du candidat (documents, plan) : %s", "the candidate's file (documents, plan): %s"), dir)
+	return nil
 }
 
 // width is how wide a text may be on the reader's terminal.
