@@ -149,6 +149,7 @@ var french = map[string]string{
 	"%q is listed twice":           "%s figure deux fois",
 	"there is a node called %q":    "une machine porte déjà le nom %s",
 	"%q is the cause itself":       "%s est la cause elle-même",
+	"node %s has no file %s":       "la machine %s n'a pas de fichier %s",
 	"%q; write the beginning of a word in small letters without accents: %q": "%s ; écrire le début d'un mot en minuscules sans accents : %s",
 	"%q is not one of %s":               "%s n'est pas parmi %s",
 	"write the candidate's file: %s":    "impossible d'écrire le dossier du candidat : %s",
