@@ -206,10 +206,14 @@ func (v *View) Tests() []Command {
 	return out
 }
 
-// relevantTests counts different relevant tests: kind, node and target.
-func (v *View) relevantTests() (n int, ev []uint64) {
+// relevantTests counts different relevant tests up to a moment: kind, node and
+// target.
+func (v *View) relevantTests(until int64) (n int, ev []uint64) {
 	seen := map[string]bool{}
 	for _, c := range v.Tests() {
+		if c.BootNS > until {
+			break
+		}
 		key := c.Test + "|" + c.Target
 		if testKinds[c.Test].scope == scopeRemote {
 			key += "|" + c.Node
