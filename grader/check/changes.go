@@ -137,7 +137,7 @@ func (v *View) steps() []step {
 // transient are files that programs write beside the work itself.
 func transient(name string) bool {
 	return strings.HasPrefix(name, "/run/") || strings.HasPrefix(name, "/var/run/") ||
-		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
+		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/log/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
 		strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") || strings.HasSuffix(name, ".lock")
 }
 

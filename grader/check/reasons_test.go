@@ -388,7 +388,7 @@ var cases = []struct {
 
 	{"test first", "3.2a", check.DiscriminatingTest, func() *synth.Session { return synth.Reference(1) }},
 	{"test, no change", "3.2a", check.DiscriminatingTest, func() *synth.Session {
-		return session(func(s *synth.Session) { s.Exec("adm1", "ping", "erp1") })
+		return session(func(s *synth.Session) { s.Exec("adm1", "ping", "dns2") })
 	}},
 	{"three blind changes", "3.2a", check.BlindChanges, func() *synth.Session {
 		return session(func(s *synth.Session) {
@@ -411,7 +411,7 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Exec("rt-til1", "systemctl", "restart", "frr")
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"wrong target", "3.2a", check.NoDiscriminatingTest, func() *synth.Session {
@@ -427,12 +427,12 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Add("w", "rt-til1", "candidate", &evidence.TermUncut{Terminal: "t1", Program: "vtysh"})
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"lines not cut after the test", "3.2a", check.DiscriminatingTest, func() *synth.Session {
 		return session(func(s *synth.Session) {
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 			s.Wait(5)
 			s.Add("w", "rt-til1", "candidate", &evidence.TermUncut{Terminal: "t1", Program: "vtysh"})
 		})
@@ -441,7 +441,7 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Say(&evidence.HintShown{Level: 3, Reveals: true})
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"twin tested", "3.2a", check.TwinTestedUnchanged, func() *synth.Session { return synth.TwinReference(1) }},

@@ -68,8 +68,10 @@ func Facts(twin bool) evidence.Facts {
 		HitGroups: []string{"tilly-bureaux", "tilly-atelier"}, HitSegments: []string{"bur2", "ate2"},
 		HitProbes: append([]string(nil), Probes[:3]...), ControlProbes: []string{"mail@bur"},
 		Tickets: []evidence.TicketFact{{ID: "T1", Author: "tib-2", Login: "plemoine"}},
-		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "pc-tib-01", "op-mpls"},
-			Hosts: []string{"erp1.aveline.internal", "dns2", "10.20.255.2"}, Nets: []string{"10.20.110.0/24", "10.20.130.0/24"}},
+		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "op-mpls", "dns2", "pc-tib-01"},
+			Hosts:  []string{"rt-til1", "dns2.aveline.internal", "pc-tib-01", "op-mpls", "10.20.255.2"},
+			Nets:   []string{"10.20.110.0/24", "10.20.130.0/24"},
+			Inside: []string{"rt-til1", "dns2", "pc-tib-01"}, Places: []string{evidence.PlacePost, evidence.PlacePath}},
 		Map: companyMap(),
 		Solution: evidence.Solution{
 			Cause: text("L’interface WAN de rt-til1 est déclarée passive dans OSPF : plus de voisin, plus de routes.", "The WAN interface of rt-til1 is passive in OSPF: no neighbour, no routes."),
