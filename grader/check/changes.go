@@ -117,12 +117,13 @@ func (v *View) steps() []step {
 			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeFile, text: f.Path, path: f.Path})
 		}
 	}
-	for _, r := range v.within(evidence.TypeNetState) {
-		n, _ := evidence.As[evidence.NetState](r)
-		if r.Actor == "candidate" && len(n.Added)+len(n.Removed) > 0 {
-			lines := append(append([]string(nil), n.Added...), n.Removed...)
-			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeRuntime, text: strings.Join(lines, "; ")})
+	for _, n := range v.net {
+		c := v.Commands[n.cause]
+		at := c.BootNS
+		if c.Ended < 0 { // a shell: when, within it, nobody knows
+			at = min(n.BootNS, v.Finish)
 		}
+		out = append(out, step{seq: n.Seq, at: at, node: n.Node, kind: changeRuntime, text: strings.Join(n.lines, "; ")})
 	}
 	for _, r := range v.within(evidence.TypeLabNode) {
 		n, _ := evidence.As[evidence.LabNode](r)

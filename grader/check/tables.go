@@ -156,6 +156,16 @@ var wrappers = set("sudo", "su", "runuser", "ssh", "sh", "bash", "dash", "env", 
 	"expect", "unbuffer", "parallel", "service", "invoke-rc.d", "situ", "systemd-run", "nsenter",
 	"unshare", "chroot", "flock", "command", "exec", "doas")
 
+// shells run what is typed or written for them.
+var shells = set("sh", "bash", "dash", "zsh", "ksh", "busybox")
+
+// inert are programs that can change nothing outside their output.
+var inert = set("true", "false", "echo", "printf", "test", "[", "sleep", "seq", "tr", "basename", "dirname", "mktemp", "uname", "whoami",
+	"who", "w", "uptime", "clear", "tput", "stty", "reset", "locale", "yes", "rev", "paste", "comm", "join", "expr", "bc", "tty", "which",
+	"man", "info", "whatis", "apropos", "nproc", "lscpu", "lsmod", "modinfo", "getconf", "env", "printenv", "dircolors", "lesspipe", "mesg",
+	"less", "vim", "vi", "nano", "emacs", "ed", "vtysh", "psql", "pg_dump", "pg_dumpall", "logger", "wall", "write", "history", "groff", "pager",
+	"run-parts", "cal", "ssh-keygen", "ssh-keyscan", "ssh-agent", "ssh-add", "sshd", "sftp-server", "login", "agetty", "sftp")
+
 // plainTests are programs that only look, whatever their arguments.
 var plainTests = map[string]string{
 	"ping": "reachability", "ping4": "reachability", "ping6": "reachability", "fping": "reachability", "iperf3": "reachability",

@@ -31,6 +31,7 @@ type View struct {
 	Uncut    []*evidence.Record
 
 	byType map[evidence.Type][]*evidence.Record
+	net    []netChange
 	pauses []interval
 	starve []interval // the host had too little for the lab
 	badCtl []interval // the control service was red
@@ -122,6 +123,7 @@ func newView(records []*evidence.Record, facts evidence.Facts) (*View, error) {
 	}
 	sort.SliceStable(v.Samples, func(i, j int) bool { return v.Samples[i].BootNS < v.Samples[j].BootNS })
 	v.Commands = readCommands(v)
+	v.net = v.readNetChanges()
 	v.Changes = readChanges(v)
 	v.Uncut = v.within(evidence.TypeTermUncut)
 	return v, nil
