@@ -391,6 +391,9 @@ func (x *Execs) send(ctx context.Context, e ExecEvent) bool {
 	}
 }
 
+// Now is the clock of the events.
+func Now() int64 { return bootNow() }
+
 // bootNow is CLOCK_BOOTTIME in ns.
 func bootNow() int64 {
 	var ts unix.Timespec

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -174,7 +173,7 @@ func (l *Lines) account(p *running) {
 	const hangup, killed = 129, 137
 	gave := p.unexplained > 0 || p.code == 0 || p.code == hangup || p.code == killed
 	if p.asks && p.lines == 0 && p.prompts == 0 && gave {
-		l.ready = append(l.ready, TermLine{BootNS: cmp.Or(p.end, p.start), Node: p.node, Terminal: p.terminal,
+		l.ready = append(l.ready, TermLine{BootNS: p.start, Node: p.node, Terminal: p.terminal,
 			Program: p.program, Uncut: true, Detail: "no line of it was seen on the screen"})
 	}
 }

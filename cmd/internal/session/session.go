@@ -25,6 +25,7 @@ import (
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch"
 	"github.com/situlab/situlab/scenarios"
 )
@@ -110,11 +111,12 @@ type Session struct {
 	diagnoses []evidence.Diagnosis
 	hints     int
 	notices   []sentNotice
-	written   int // bytes that the candidate has written so far
+	written   int             // bytes that the candidate has written so far
 	red       map[string]bool // probe@segment red in the last sample
 	health    health
 	control   *control.Server
-	watching  *recorders // nil while nobody is observed
+	watching  *recorders  // nil while nobody is observed
+	adminLeft node.Reason // how the administration workstation ended last
 
 	consoles atomic.Uint32 // opened so far
 
@@ -346,11 +348,11 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 	}
 	s.clock.Stop()
 	s.term.closeAll()
-	err = errors.Join(err, watching.stop())
+	watching.finish()
 	if err == nil {
 		err = s.examine(ctx)
 	}
-	return err
+	return errors.Join(err, watching.stop())
 }
 
 func (s *Session) startRecord() (*evidence.SessionStart, error) {
@@ -412,13 +414,13 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.entered = time.Now()
 	s.openTicket()
 	s.clock.Start()
+	// Before the terminal opens: its first program belongs to the work.
+	s.put(&evidence.SessionEnter{Terminal: firstTerminal})
 	name, err := s.term.open(ctx, evidence.TermShell)
 	if err != nil {
 		return "", err
 	}
-	s.put(&evidence.SessionEnter{Terminal: name})
 	detach := s.term.attachUser(name)
-	defer detach()
 	expired := s.clock.Expired(stop)
 	select {
 	case reason = <-s.ending:
@@ -430,10 +432,25 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
+	text := s.finishText(reason)
+	s.term.lock(text)
+	detach()
+	s.ui.Step("%s", text)
 	if reason == evidence.FinishInvalid {
 		return reason, &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
 	}
 	return reason, nil
+}
+
+// finishText tells the candidate that the work is over, and why.
+func (s *Session) finishText(reason string) string {
+	switch reason {
+	case evidence.FinishDeadline:
+		return s.ui.T("temps écoulé : l’épreuve est terminée, plus rien n’est pris en compte", "time is up: the session is finished, nothing more is taken into account")
+	case evidence.FinishInterrupted, evidence.FinishInvalid:
+		return s.ui.T("l’épreuve est arrêtée, plus rien n’est pris en compte", "the session is stopped, nothing more is taken into account")
+	}
+	return s.ui.T("terminé : plus rien n’est pris en compte, les vérifications commencent", "finished: nothing more is taken into account, the examinations begin")
 }
 
 // end ends the candidate's work once.
