@@ -229,6 +229,10 @@ func (c *call) dispatch() int {
 		_ = c.print(c.usage(v) + "\n    " + c.t(v.fr, v.en) + "\n")
 		return 0
 	}
+	if c.s.isEnded() {
+		_ = c.printf("L'épreuve est terminée : plus rien n'est enregistré.\n", "The session is finished: nothing is recorded any more.\n")
+		return 1
+	}
 	if c.s.paused() && name != "status" {
 		_ = c.printf("L'épreuve est suspendue : rien n'est enregistré pour le moment.\n", "The session is paused: nothing is recorded now.\n")
 		return 1

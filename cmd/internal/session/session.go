@@ -26,6 +26,7 @@ import (
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch"
 	"github.com/situlab/situlab/labnet/watch/term"
 	"github.com/situlab/situlab/scenarios"
@@ -126,6 +127,7 @@ type Session struct {
 	control   *control.Server
 	watching  *recorders        // nil while nobody is observed
 	failure   *EnvironmentError // why the work was ended, if the environment failed
+	adminLeft node.Reason       // how the administration workstation ended last
 
 	footprint footprint
 	vanishing vanishing
@@ -383,11 +385,11 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 	}
 	s.clock.Stop()
 	s.term.closeAll()
-	err = errors.Join(err, watching.stop())
+	watching.finish()
 	if err == nil {
 		err = s.examine(ctx)
 	}
-	return err
+	return errors.Join(err, watching.stop())
 }
 
 func (s *Session) startRecord() (*evidence.SessionStart, error) {
@@ -455,16 +457,16 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	}
 	s.openTicket()
 	s.clock.Start()
+	// Before the terminal opens: its first program belongs to the work.
+	s.put(&evidence.SessionEnter{Terminal: firstTerminal})
 	name, err := s.term.open(ctx, evidence.TermShell)
 	if err != nil {
 		return "", err
 	}
-	s.put(&evidence.SessionEnter{Terminal: name})
 	s.mu.Lock()
 	s.working = working
 	s.mu.Unlock()
 	detach := s.term.attachUser(name)
-	defer detach()
 	s.warnTime(stop)
 	expired := s.clock.Expired(stop)
 	select {
@@ -479,6 +481,10 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.mu.Unlock()
 	endWork()
 	s.lift(context.WithoutCancel(ctx))
+	text := s.finishText(reason)
+	s.term.lock(text)
+	detach()
+	s.ui.Step("%s", text)
 	if reason == evidence.FinishInvalid {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -510,6 +516,17 @@ func (s *Session) warnTime(stop <-chan struct{}) {
 			}
 		}()
 	}
+}
+
+// finishText tells the candidate that the work is over, and why.
+func (s *Session) finishText(reason string) string {
+	switch reason {
+	case evidence.FinishDeadline:
+		return s.ui.T("temps écoulé : l’épreuve est terminée, plus rien n’est pris en compte", "time is up: the session is finished, nothing more is taken into account")
+	case evidence.FinishInterrupted, evidence.FinishInvalid:
+		return s.ui.T("l’épreuve est arrêtée, plus rien n’est pris en compte", "the session is stopped, nothing more is taken into account")
+	}
+	return s.ui.T("terminé : plus rien n’est pris en compte, les vérifications commencent", "finished: nothing more is taken into account, the examinations begin")
 }
 
 // end ends the candidate's work once.

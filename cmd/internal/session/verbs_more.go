@@ -143,25 +143,20 @@ func (c *call) calendar() error {
 	if err := c.printf("Il est %s. Temps restant : %s.\n", "It is %s. Time left: %s.\n", s.local(time.Now()).Format("15:04:05"), clockText(s.clock.Left())); err != nil {
 		return err
 	}
-	for _, w := range s.variant.Site.Windows {
-		from := s.entered.Add(s.scale(time.Duration(w.Start)))
-		until := s.entered.Add(s.scale(time.Duration(w.End)))
-		if err := c.printf("%s → %s  [%s]  %s\n", "%s → %s  [%s]  %s\n", s.local(from).Format("02/01 15:04"), s.local(until).Format("02/01 15:04"), c.windowKind(w.Kind), w.Title.In(c.lang)); err != nil {
+	for _, w := range documents.Calendar(s.variant.Site, s.documents(c.lang)) {
+		now := "  "
+		if w.Current {
+			now = "> "
+		}
+		line := fmt.Sprintf("%s%s → %s  [%s]  %s", now, w.From.Format("02/01 15:04"), w.Until.Format("02/01 15:04"), w.Kind, w.Title)
+		if w.Scope != "" {
+			line += " (" + w.Scope + ")"
+		}
+		if err := c.print(line + "\n"); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (c *call) windowKind(k string) string {
-	switch k {
-	case "maintenance":
-		return c.t("maintenance", "maintenance")
-	case "freeze":
-		return c.t("gel", "freeze")
-	default:
-		return c.t("production", "production")
-	}
 }
 
 func (c *call) hint() error {
