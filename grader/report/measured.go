@@ -37,7 +37,7 @@ var measuredLabels = map[string]evidence.Text{
 	"groups_told":                  tx("groupes prévenus", "groups told"),
 	"headings":                     tx("rubriques reconnues", "headings recognised"),
 	"hit_groups":                   tx("groupes touchés", "groups affected"),
-	"hit_probes":                   tx("services mesurés", "services measured"),
+	"hit_probes":                   tx("services suivis, réseau par réseau", "services followed, network by network"),
 	"interrupted":                  tx("services interrompus", "services interrupted"),
 	"interventions":                tx("interventions constatées", "interventions observed"),
 	"longest_seconds":              tx("plus longue interruption", "longest interruption"),

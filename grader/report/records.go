@@ -14,7 +14,6 @@ type Proof struct {
 	Anchor uint64
 	Number string // "4874", "1353 – 1410"
 	Since  string
-	Count  int // of samples, 1 for any other record
 }
 
 // RecordLine is a cited record of the journal, or a row of samples.
@@ -83,24 +82,22 @@ const maxProofs = 10
 
 // proofs are the links of one finding, and how many more there are.
 func (c *citations) proofs(ev []uint64, clk clock) (out []Proof, more int) {
-	at := map[uint64]int{} // anchor -> index in out
+	linked := map[uint64]bool{}
 	for _, n := range ev {
 		r := c.index[n]
 		if r == nil {
 			continue
 		}
-		p := Proof{Anchor: n, Number: fmt.Sprint(n), Since: clk.since(r.BootNS), Count: 1}
+		p := Proof{Anchor: n, Number: fmt.Sprint(n), Since: clk.since(r.BootNS)}
 		if i, ok := c.row[n]; ok {
 			first := c.rows[i][0]
 			p.Anchor, p.Since = first.Seq, clk.since(first.BootNS)
 			p.Number = ends(first.Seq, c.rows[i][len(c.rows[i])-1].Seq)
-			if k, ok := at[p.Anchor]; ok {
-				out[k].Count++
-				continue
-			}
 		}
-		at[p.Anchor] = len(out)
-		out = append(out, p)
+		if !linked[p.Anchor] {
+			linked[p.Anchor] = true
+			out = append(out, p)
+		}
 	}
 	if len(out) > maxProofs+1 {
 		return out[:maxProofs], len(out) - maxProofs
