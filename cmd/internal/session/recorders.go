@@ -402,6 +402,13 @@ func (r *recorders) watchLines(ctx context.Context) {
 	}
 }
 
+// gave says that the controller itself wrote a file: no change to account for.
+func (r *recorders) gave(node, path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told[node+":"+path] = true
+}
+
 // readFiles journals changes of files; the writer's terminal is known when the
 // program was seen to start.
 func (r *recorders) readFiles() {
