@@ -590,12 +590,7 @@ func (s *Session) labEvent(e labnet.Event) {
 	if r == nil || j == nil {
 		return
 	}
-	p := &evidence.LabNode{Origin: "candidate"}
-	if ended { // the examinations stop and start the company
-		p.Origin = "controller"
-	}
-	switch e.Step {
-	case labnet.Created:
+	if e.Step == labnet.Created {
 		if err := r.add(e.Node, e.PID); err != nil {
 			s.ui.Warn("%v", err)
 			if ended { // nobody's work depends on it any more
@@ -605,31 +600,47 @@ func (s *Session) labEvent(e labnet.Event) {
 			s.end(evidence.FinishInvalid)
 		}
 		return
+	}
+	r.mu.Lock()
+	at, ok := r.ender[e.Node]
+	r.mu.Unlock()
+	if p, actor := nodeLife(e, ended, ok && e.Time.Sub(at) <= explains); p != nil {
+		r.append(evidence.Entry{Source: "lab", Node: e.Node, Actor: actor, Wall: e.Time, Payload: p})
+	}
+}
+
+// nodeLife tells of a step in a node's life and whose doing it is: while the
+// candidate works a reboot and a power-off are the candidate's; a PID 1 that dies
+// is nobody's as far as one knows, unless a command of the candidate that can end
+// it came just before; after the end (ended) the examinations stop and start the
+// company, which never reboots a node.
+func nodeLife(e labnet.Event, ended, explained bool) (p *evidence.LabNode, actor string) {
+	p = &evidence.LabNode{Origin: "candidate"}
+	if ended {
+		p.Origin = "controller"
+	}
+	switch e.Step {
 	case labnet.Booted:
 		p.Event = evidence.NodeRunning
 	case labnet.Exited:
 		p.Event = evidence.NodeOff
 		switch e.Reason {
 		case node.Rebooted:
-			p.Event, p.Origin = evidence.NodeRebooted, "candidate" // the controller does not reboot
+			p.Event, p.Origin = evidence.NodeRebooted, "candidate"
 		case node.PoweredOff:
-		default: // PID 1 died, or left by itself
+		default:
 			p.Detail = string(e.Reason)
-			r.mu.Lock()
-			at, ok := r.ender[e.Node]
-			r.mu.Unlock()
-			if !ended && (!ok || e.Time.Sub(at) > explains) {
+			if !ended && !explained {
 				p.Origin = "unknown"
 			}
 		}
 	case labnet.Failed:
 		p.Event, p.Origin, p.Detail = evidence.NodeFailed, "controller", fmt.Sprint(e.Err)
 	default:
-		return
+		return nil, ""
 	}
-	actor := p.Origin
-	if actor == "unknown" {
-		actor = "system"
+	if p.Origin == "unknown" {
+		return p, "system"
 	}
-	r.append(evidence.Entry{Source: "lab", Node: e.Node, Actor: actor, Wall: e.Time, Payload: p})
+	return p, p.Origin
 }

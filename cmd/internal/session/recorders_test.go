@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 type played struct {
 	records []*evidence.Record
 	verdict *grader.Verdict
+	dir     string
 }
 
 // play plays the small scenario's reference with some recorders left off. It
@@ -78,7 +79,7 @@ func playScript(t *testing.T, script []byte, without ...string) played {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return played{records, res.Grade}
+	return played{records, res.Grade, res.Dir}
 }
 
 // testWriter puts the session's messages into the test's log.
@@ -282,6 +283,15 @@ func TestWorkIsSeenWhereverItRuns(t *testing.T) {
 	}
 	if storm < 1500 && uint64(1500-storm) > lost {
 		t.Errorf("%d of 1500 programs recorded, %d events told as lost", storm, lost)
+	}
+	cast, err := os.ReadFile(filepath.Join(p.dir, "terminals", "t1.cast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, said := range []string{"terminé : plus rien n’est pris en compte", "L’épreuve est terminée : plus rien n’est enregistré"} {
+		if !strings.Contains(string(cast), said) {
+			t.Errorf("the terminal does not say %q", said)
+		}
 	}
 	if holds(p, func(_ *evidence.Record, l *evidence.LogEntry) bool { return l.Text == "too late" }) {
 		t.Error("the desk took an entry after the end")
