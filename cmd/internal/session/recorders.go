@@ -53,7 +53,7 @@ type recorders struct {
 	dirty    map[string]bool      // nodes where a command of the candidate ended
 	sampled  map[string]time.Time // when a node's network state was read
 	told     map[string]bool      // node:path of every file change that was seen
-	lost     map[string]uint64    // by recorder, as far as it is written down
+	lost     map[string]uint64    // by recorder, of what it told that it had lost
 	ender    map[string]time.Time // node -> the candidate's last command that can end it
 	finished bool
 
@@ -198,10 +198,10 @@ func (r *recorders) stop() error {
 	r.deliver(r.lines.Flush())
 	for name, total := range map[string]uint64{"exec": r.execs.Lost(), "file": r.files.Lost()} {
 		r.mu.Lock()
-		rest := total - r.lost[name] // the last ones, which no event told
+		told := r.lost[name]
 		r.mu.Unlock()
-		if rest > 0 {
-			r.lose(name, "", rest)
+		if total > told { // the last ones, which no event told
+			r.lose(name, "", total-told)
 		}
 	}
 	return err
@@ -209,10 +209,16 @@ func (r *recorders) stop() error {
 
 // lose writes down that a recorder missed something.
 func (r *recorders) lose(recorder, node string, n uint64) {
+	r.append(evidence.Entry{Source: recorder, Node: node, Actor: "controller", Payload: &evidence.RecorderLoss{Recorder: recorder, Lost: n}})
+}
+
+// toldLost writes down a loss that a recorder told itself; what it counted beyond
+// those is written down at the end.
+func (r *recorders) toldLost(recorder, node string, n uint64) {
 	r.mu.Lock()
 	r.lost[recorder] += n
 	r.mu.Unlock()
-	r.append(evidence.Entry{Source: recorder, Node: node, Actor: "controller", Payload: &evidence.RecorderLoss{Recorder: recorder, Lost: n}})
+	r.lose(recorder, node, n)
 }
 
 // closeAccount compares the nodes' disks with what was seen to change: a file
@@ -255,7 +261,7 @@ func (r *recorders) append(e evidence.Entry) {
 func (r *recorders) readExecs() {
 	for ev := range r.execs.Events() {
 		if ev.Kind == watch.ExecLost {
-			r.lose("exec", "", ev.Lost)
+			r.toldLost("exec", "", ev.Lost)
 			continue
 		}
 		o := r.s.joiner.Resolve(&ev)
@@ -418,7 +424,7 @@ func (r *recorders) readFiles() {
 			close(ev.Barrier)
 			continue
 		case ev.Lost > 0:
-			r.lose("file", ev.Node, ev.Lost)
+			r.toldLost("file", ev.Node, ev.Lost)
 			continue
 		}
 		c := &evidence.FileChange{Path: ev.Path, Op: ev.Op, Origin: evidence.OriginSystem, PID: ev.PID}
