@@ -90,7 +90,8 @@ type ExecEvent struct {
 	LoginUID, Session uint32
 	// CGroup is the id on the unified hierarchy (one per node on cgroup v1).
 	CGroup uint64
-	// Unit is the node's systemd unit if it could be read in time.
+	// Unit is the node's systemd unit, by the name of the group on the unified
+	// hierarchy; where systemd does not use that, if it could be read in time.
 	Unit string
 	Argv []string
 	// ArgvBytes is the real length; Truncated if more than 4 KiB, of which Argv

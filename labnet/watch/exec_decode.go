@@ -64,6 +64,9 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 	if e.NodePPID = x.nodePID(key.ns, e.PPID); e.NodePPID == 0 {
 		e.NodePPID = nodePIDOf(e.PPID)
 	}
+	if g := cString(b[evGroup : evGroup+evGroupLen]); isUnit(g) {
+		e.Unit = g
+	}
 	e.NodeUID, e.NodeGID = w.ids.uid.inside(e.UID), w.ids.gid.inside(e.GID)
 	kept := min(int(u32(evArgKept)), len(b)-evHead)
 	e.ArgvBytes = int(u32(evArgLen))
@@ -154,7 +157,7 @@ func readProc(e *ExecEvent) {
 	dir := fmt.Sprintf("/proc/%d/", e.PID)
 	e.Exe, _ = os.Readlink(dir + "exe")
 	e.Cwd, _ = os.Readlink(dir + "cwd")
-	if e.Session == NoSession && e.TTY == "" {
+	if e.Unit == "" && e.Session == NoSession {
 		e.Unit = unitOf(e.PID)
 	}
 	if e.TTY != "" {
@@ -164,6 +167,9 @@ func readProc(e *ExecEvent) {
 		e.conns = tcpOf(e.PID)
 	}
 }
+
+// isUnit says whether a control group's name is that of a unit with processes.
+func isUnit(name string) bool { return path.Ext(name) == ".service" || path.Ext(name) == ".scope" }
 
 // unitOf is the last component of the process's cgroup that names a unit.
 func unitOf(pid int) string {
@@ -177,8 +183,7 @@ func unitOf(pid int) string {
 			continue
 		}
 		for p := f[2]; p != "/" && p != "."; p = path.Dir(p) {
-			switch u := path.Base(p); path.Ext(u) {
-			case ".service", ".scope":
+			if u := path.Base(p); isUnit(u) {
 				return u
 			}
 		}

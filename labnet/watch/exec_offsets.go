@@ -15,7 +15,7 @@ type offsets struct {
 	pidLevel, pidNumbers, upidSize, upidNr, upidNS, nsInum   int16
 	credUID, credGID, signalTTY, ttyName                     int16
 	argStart, argEnd                                         int16
-	cssCgrp, cgrpKn, knID                                    int16
+	cssCgrp, cgrpKn, knID, knName                            int16
 	mmExe, fileInode, inodeIno                               int16
 	taskFiles, filesFDT, fdtFD, inodeMode, inodeRdev         int16
 }
@@ -62,6 +62,7 @@ func kernelOffsets() (*offsets, error) {
 		{&o.cssCgrp, "css_set", []string{"dfl_cgrp"}},
 		{&o.cgrpKn, "cgroup", []string{"kn"}},
 		{&o.knID, "kernfs_node", []string{"id"}},
+		{&o.knName, "kernfs_node", []string{"name"}},
 		{&o.mmExe, "mm_struct", []string{"exe_file"}},
 		{&o.fileInode, "file", []string{"f_inode"}},
 		{&o.inodeIno, "inode", []string{"i_ino"}},

@@ -29,7 +29,9 @@ const (
 	evTTYLen   = 24
 	evParents  = 128 // maxParents u32, nearest first, 0 ends
 	evInDev    = 160 // u32: device number of standard input
-	evHead     = 168
+	evGroup    = 168 // name of the control group, a unit's
+	evGroupLen = 96
+	evHead     = evGroup + evGroupLen
 	maxParents = 8
 
 	// argvMax is how much of a command line is kept (bytes).
@@ -169,6 +171,12 @@ func (t *tracer) execProgram() asm.Instructions {
 	t.follow(asm.R8, asm.R8, o.cssCgrp)
 	t.follow(asm.R8, asm.R8, o.cgrpKn)
 	t.read(asm.R7, evCGroup, 8, asm.R8, o.knID)
+	t.follow(asm.R8, asm.R8, o.knName)
+	t.add(
+		asm.StoreImm(asm.R7, evGroup, 0, asm.Word),
+		asm.Mov.Reg(asm.R1, asm.R7), asm.Add.Imm(asm.R1, evGroup), asm.Mov.Imm(asm.R2, evGroupLen),
+		asm.Mov.Reg(asm.R3, asm.R8), asm.FnProbeReadKernelStr.Call(),
+	)
 	// What standard input is: task->files->fdt->fd[0]. A closed one is a fault at a
 	// small address, zeroes.
 	t.follow(asm.R8, asm.R6, o.taskFiles)

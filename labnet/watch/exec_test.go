@@ -133,6 +133,29 @@ func TestExecStormIsCounted(t *testing.T) { // row 19
 	}
 }
 
+// What nobody had read when the observation ended is counted, too.
+func TestLossAtTheEndIsCounted(t *testing.T) {
+	a := newBox(t)
+	x, err := NewExecs(t.Context(), ExecConfig{RingBytes: 4096, queue: 1, Poll: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Add("a", a.pid()); err != nil {
+		t.Fatal(err)
+	}
+	a.run("i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i+1)); done")
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	told := uint64(0)
+	for e := range x.Events() {
+		told += e.Lost
+	}
+	if told != 0 || x.Lost() == 0 {
+		t.Errorf("told %d, lost %d", told, x.Lost())
+	}
+}
+
 func TestRemoveAndReadd(t *testing.T) {
 	a, b := newBox(t), newBox(t)
 	c := watchBoxes(t, map[string]*box{"n": a})

@@ -66,7 +66,7 @@ func TestForkedChildrenKeepTheirOrigin(t *testing.T) {
 func TestJobsAndUnitsOfTheNode(t *testing.T) {
 	a := newBox(t)
 	a.run(`mount -t tmpfs tmpfs /etc && mkdir -p /etc/cron.d /etc/cron.hourly /etc/systemd/system`)
-	a.run(`printf 'SHELL=/bin/sh\n# a comment\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n@daily root /bin/true own-daily\n' >/etc/cron.d/own; touch /etc/cron.hourly/rotate; touch /etc/systemd/system/own.service /etc/systemd/system/inst@.service`)
+	a.run(`printf 'SHELL=/bin/sh\n# a comment\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n@daily root /bin/true own-daily\n* * * * * root date +\\%%F%%input\n' >/etc/cron.d/own; touch /etc/cron.hourly/rotate; touch /etc/systemd/system/own.service /etc/systemd/system/inst@.service`)
 	own, err := ReadOwn(a.pid())
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +91,7 @@ func TestJobsAndUnitsOfTheNode(t *testing.T) {
 	}{
 		{"cron.service", []int{51, 50}, []string{"sh", "-c", "cd / && run-parts --report /etc/cron.hourly"}, ""},
 		{"cron.service", []int{51, 50}, []string{"sh", "-c", "/bin/true own-daily"}, ""},
+		{"cron.service", []int{51, 50}, []string{"sh", "-c", "date +%F"}, ""},
 		{"cron.service", []int{51, 50}, []string{"sh", "-c", "/bin/true"}, "cron"},
 		{"cron.service", []int{51, 50}, []string{"sh", "-c", "run-parts --report /etc/cron.hourly"}, "cron"},
 		{"cron.service", nil, []string{"sh", "-c", "cd / && run-parts --report /etc/cron.hourly"}, ""}, // its cron was there before us

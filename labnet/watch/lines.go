@@ -44,6 +44,7 @@ type Lines struct {
 	running []*running
 	limbo   []TermLine // lines whose program's start was not heard of yet
 	ready   []TermLine
+	swept   int64 // when it was last looked for what has ended
 	// foreground says whether a process has its terminal now (tests).
 	foreground func(pid int) (has, known bool)
 }
@@ -72,6 +73,10 @@ const (
 	// closeAfter is how long after a program's end its account is closed: the
 	// terminal's holder waits for a line before it says that there was none.
 	closeAfter = 6_000_000_000
+	// momentary is a life too short for a person to type into: a storm of such
+	// programs is not remembered.
+	momentary = 300_000_000
+	sweepGap  = 200_000_000
 )
 
 // NewLines begins with no program.
@@ -88,13 +93,18 @@ func (l *Lines) Exec(e *ExecEvent, o Origin) []TermLine {
 		}
 		l.start(e, o)
 	case ExecExit:
-		for _, p := range l.running {
-			if p.id == e.ID && p.end == 0 {
-				p.end, p.code = e.BootNS, e.Code
+		for i, p := range l.running {
+			if p.id != e.ID || p.end != 0 {
+				continue
 			}
+			p.end, p.code = e.BootNS, e.Code
+			if !p.asks && p.end-p.start < momentary {
+				l.running = slices.Delete(l.running, i, i+1)
+			}
+			break
 		}
 	}
-	l.forget(e.BootNS)
+	l.sweep(e.BootNS)
 	return l.take()
 }
 
@@ -154,6 +164,14 @@ func (l *Lines) give(p *running, t TermLine) {
 	l.ready = append(l.ready, t)
 }
 
+// sweep forgets, but not at every event.
+func (l *Lines) sweep(now int64) {
+	if now-l.swept >= sweepGap {
+		l.swept = now
+		l.forget(now)
+	}
+}
+
 // forget closes the account of programs that ended a while ago.
 func (l *Lines) forget(now int64) {
 	l.running = slices.DeleteFunc(l.running, func(p *running) bool {
@@ -190,7 +208,7 @@ func (l *Lines) Screen(terminal string, e term.Event) []TermLine {
 	case term.EventClose, term.EventLost:
 		l.forget(e.BootNS + closeAfter)
 	}
-	l.forget(e.BootNS)
+	l.sweep(e.BootNS)
 	return l.take()
 }
 

@@ -124,7 +124,15 @@ func jobOf(line string, system bool) string {
 		}
 		rest = strings.TrimLeft(rest[i:], " \t")
 	}
-	return rest
+	// What follows a % is the command's input; \% is a %.
+	var job strings.Builder
+	for i := 0; i < len(rest) && rest[i] != '%'; i++ {
+		if rest[i] == '\\' && i+1 < len(rest) && rest[i+1] == '%' {
+			i++
+		}
+		job.WriteByte(rest[i])
+	}
+	return strings.TrimSpace(job.String())
 }
 
 // job says whether cron ran this command before, too.

@@ -53,7 +53,7 @@ type recorders struct {
 	dirty    map[string]bool      // nodes where a command of the candidate ended
 	sampled  map[string]time.Time // when a node's network state was read
 	told     map[string]bool      // node:path of every file change that was seen
-	lost     map[string]uint64    // by recorder, as far as it is written down
+	lost     map[string]uint64    // by recorder, of what it told that it had lost
 	ender    map[string]time.Time // node -> the candidate's last command that can end it
 	finished bool
 
@@ -198,10 +198,10 @@ func (r *recorders) stop() error {
 	r.deliver(r.lines.Flush())
 	for name, total := range map[string]uint64{"exec": r.execs.Lost(), "file": r.files.Lost()} {
 		r.mu.Lock()
-		rest := total - r.lost[name] // the last ones, which no event told
+		told := r.lost[name]
 		r.mu.Unlock()
-		if rest > 0 {
-			r.lose(name, "", rest)
+		if total > told { // the last ones, which no event told
+			r.lose(name, "", total-told)
 		}
 	}
 	return err
@@ -209,10 +209,16 @@ func (r *recorders) stop() error {
 
 // lose writes down that a recorder missed something.
 func (r *recorders) lose(recorder, node string, n uint64) {
+	r.append(evidence.Entry{Source: recorder, Node: node, Actor: "controller", Payload: &evidence.RecorderLoss{Recorder: recorder, Lost: n}})
+}
+
+// toldLost writes down a loss that a recorder told itself; what it counted beyond
+// those is written down at the end.
+func (r *recorders) toldLost(recorder, node string, n uint64) {
 	r.mu.Lock()
 	r.lost[recorder] += n
 	r.mu.Unlock()
-	r.append(evidence.Entry{Source: recorder, Node: node, Actor: "controller", Payload: &evidence.RecorderLoss{Recorder: recorder, Lost: n}})
+	r.lose(recorder, node, n)
 }
 
 // closeAccount compares the nodes' disks with what was seen to change: a file
@@ -255,7 +261,7 @@ func (r *recorders) append(e evidence.Entry) {
 func (r *recorders) readExecs() {
 	for ev := range r.execs.Events() {
 		if ev.Kind == watch.ExecLost {
-			r.lose("exec", "", ev.Lost)
+			r.toldLost("exec", "", ev.Lost)
 			continue
 		}
 		o := r.s.joiner.Resolve(&ev)
@@ -404,6 +410,13 @@ func (r *recorders) watchLines(ctx context.Context) {
 	}
 }
 
+// gave says that the controller itself wrote a file: no change to account for.
+func (r *recorders) gave(node, path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told[node+":"+path] = true
+}
+
 // readFiles journals changes of files; the writer's terminal is known when the
 // program was seen to start.
 func (r *recorders) readFiles() {
@@ -413,7 +426,7 @@ func (r *recorders) readFiles() {
 			close(ev.Barrier)
 			continue
 		case ev.Lost > 0:
-			r.lose("file", ev.Node, ev.Lost)
+			r.toldLost("file", ev.Node, ev.Lost)
 			continue
 		}
 		c := &evidence.FileChange{Path: ev.Path, Op: ev.Op, Origin: evidence.OriginSystem, PID: ev.PID}
@@ -585,12 +598,7 @@ func (s *Session) labEvent(e labnet.Event) {
 	if r == nil || j == nil {
 		return
 	}
-	p := &evidence.LabNode{Origin: "candidate"}
-	if ended { // the examinations stop and start the company
-		p.Origin = "controller"
-	}
-	switch e.Step {
-	case labnet.Created:
+	if e.Step == labnet.Created {
 		if err := r.add(e.Node, e.PID); err != nil {
 			s.ui.Warn("%v", err)
 			if ended { // nobody's work depends on it any more
@@ -600,31 +608,47 @@ func (s *Session) labEvent(e labnet.Event) {
 			s.invalidate("recorder_failed", err.Error())
 		}
 		return
+	}
+	r.mu.Lock()
+	at, ok := r.ender[e.Node]
+	r.mu.Unlock()
+	if p, actor := nodeLife(e, ended, ok && e.Time.Sub(at) <= explains); p != nil {
+		r.append(evidence.Entry{Source: "lab", Node: e.Node, Actor: actor, Wall: e.Time, Payload: p})
+	}
+}
+
+// nodeLife tells of a step in a node's life and whose doing it is: while the
+// candidate works a reboot and a power-off are the candidate's; a PID 1 that dies
+// is nobody's as far as one knows, unless a command of the candidate that can end
+// it came just before; after the end (ended) the examinations stop and start the
+// company, which never reboots a node.
+func nodeLife(e labnet.Event, ended, explained bool) (p *evidence.LabNode, actor string) {
+	p = &evidence.LabNode{Origin: "candidate"}
+	if ended {
+		p.Origin = "controller"
+	}
+	switch e.Step {
 	case labnet.Booted:
 		p.Event = evidence.NodeRunning
 	case labnet.Exited:
 		p.Event = evidence.NodeOff
 		switch e.Reason {
 		case node.Rebooted:
-			p.Event, p.Origin = evidence.NodeRebooted, "candidate" // the controller does not reboot
+			p.Event, p.Origin = evidence.NodeRebooted, "candidate"
 		case node.PoweredOff:
-		default: // PID 1 died, or left by itself
+		default:
 			p.Detail = string(e.Reason)
-			r.mu.Lock()
-			at, ok := r.ender[e.Node]
-			r.mu.Unlock()
-			if !ended && (!ok || e.Time.Sub(at) > explains) {
+			if !ended && !explained {
 				p.Origin = "unknown"
 			}
 		}
 	case labnet.Failed:
 		p.Event, p.Origin, p.Detail = evidence.NodeFailed, "controller", fmt.Sprint(e.Err)
 	default:
-		return
+		return nil, ""
 	}
-	actor := p.Origin
-	if actor == "unknown" {
-		actor = "system"
+	if p.Origin == "unknown" {
+		return p, "system"
 	}
-	r.append(evidence.Entry{Source: "lab", Node: e.Node, Actor: actor, Wall: e.Time, Payload: p})
+	return p, p.Origin
 }

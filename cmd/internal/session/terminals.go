@@ -77,6 +77,7 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("give the script to the candidate: %w", err)
 		}
+		s.recorders().gave(s.admin, file)
 		command = []string{"/bin/bash", file}
 	}
 	rows, cols := 24, 80
