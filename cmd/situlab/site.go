@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,18 +121,12 @@ func (a *app) siteDocuments() *cobra.Command {
 				}
 				return nil
 			}
-			for _, lang := range []string{"fr", "en"} {
-				for _, d := range documents.List(lang) {
-					text, err := documents.Render(s, d.ID, lang, time.Now(), nil)
-					if err != nil {
-						return err
-					}
-					if err := write(d.ID+"."+lang+".md", []byte(text)); err != nil {
-						return err
-					}
-				}
-				svg := documents.Plan(s, documents.PlanOptions{Lang: lang})
-				if err := write("plan."+lang+".svg", svg); err != nil {
+			files, err := documents.Dossier(s, documents.Options{Start: time.Now()})
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				if err := write(name, files[name]); err != nil {
 					return err
 				}
 			}

@@ -16,8 +16,8 @@ type offsets struct {
 	credUID, credGID, signalTTY, ttyName                     int16
 	argStart, argEnd                                         int16
 	cssCgrp, cgrpKn, knID                                    int16
-	// exeFile to inode number; zero where the kernel hides them.
-	mmExe, fileInode, inodeIno int16
+	mmExe, fileInode, inodeIno                               int16
+	taskFiles, filesFDT, fdtFD, inodeMode, inodeRdev         int16
 }
 
 // field is one offset wanted: a path of members, through embedded structures.
@@ -65,6 +65,11 @@ func kernelOffsets() (*offsets, error) {
 		{&o.mmExe, "mm_struct", []string{"exe_file"}},
 		{&o.fileInode, "file", []string{"f_inode"}},
 		{&o.inodeIno, "inode", []string{"i_ino"}},
+		{&o.taskFiles, "task_struct", []string{"files"}},
+		{&o.filesFDT, "files_struct", []string{"fdt"}},
+		{&o.fdtFD, "fdtable", []string{"fd"}},
+		{&o.inodeMode, "inode", []string{"i_mode"}},
+		{&o.inodeRdev, "inode", []string{"i_rdev"}},
 	} {
 		var s *btf.Struct
 		if err := spec.TypeByName(f.typ, &s); err != nil {

@@ -226,6 +226,14 @@ func Runner(lab *labnet.Lab, interval time.Duration) *probe.Runner {
 	}
 }
 
+// Population makes the probes of a lab from every workstation: for examinations.
+func Population(lab *labnet.Lab) *probe.Runner {
+	return &probe.Runner{
+		Probes: lab.Site().Probes, Secrets: probe.SecretsOf(lab.Site()),
+		Posts: func(int) []probe.Post { return Posts(lab) },
+	}
+}
+
 // WaitGreen waits until every probe is green from every segment.
 func WaitGreen(ctx context.Context, lab *labnet.Lab, u *ui.UI) ([]probe.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/control"
@@ -134,6 +135,7 @@ func (s *Session) stop(ctx context.Context) {
 	s.stopped = true
 	s.mu.Unlock()
 	s.clock.Stop()
+	s.health.forget()
 	_ = s.term.each(func(h *term.Handle) error {
 		_ = h.Notify(ctx, s.ui.T("— épreuve suspendue, le temps est arrêté —", "— session paused, the clock is stopped —"))
 		return h.Pause(ctx)
@@ -143,7 +145,10 @@ func (s *Session) stop(ctx context.Context) {
 	}
 	s.recordReasons()
 	if s.opts.Script != nil {
-		s.unattended = time.AfterFunc(unattendedPause, func() { s.end(evidence.FinishInvalid) })
+		s.unattended = time.AfterFunc(unattendedPause, func() {
+			why := s.pausedFor()
+			s.invalidate("paused_too_long", "nobody resumed an unattended session: "+strings.Join(why, ", "))
+		})
 	}
 }
 

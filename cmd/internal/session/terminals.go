@@ -55,7 +55,10 @@ func (s *Session) candidate() scenarios.Person {
 	return scenarios.Person{Login: "root"}
 }
 
-// scriptPath is where the scripted candidate lies in the candidate's home.
+// firstTerminal is the name of the session's first terminal.
+const firstTerminal = "t1"
+
+// scriptName is where the scripted candidate lies in the candidate's home.
 const scriptName = "candidat.sh"
 
 // open starts a shell (or the script) on the administration workstation in a
@@ -97,10 +100,12 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 			"\r\nNouveau shell : l’épreuve continue. Pour la terminer : situ finish\r\n\r\n",
 			"\r\nA new shell: the session goes on. To end it: situ finish\r\n\r\n")
 	}
+	farewell := "\r\n" + s.ui.T("— le poste d’administration redémarre ou s’éteint ; s’il redémarre, le terminal reviendra —",
+		"— the administration workstation reboots or goes off; if it reboots, the terminal will come back —") + "\r\n"
 	s.joiner.Expect(id, s.admin, uid, "")
 	h, err := term.Start(ctx, term.Spec{
 		ID: id, Kind: kind, Dir: t.dir, State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
-		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner,
+		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner, Farewell: farewell,
 		Env: []string{"HOME=" + home, "USER=" + login, "LOGNAME=" + login, "SHELL=/bin/bash", "TERM=" + termType(),
 			"LANG=" + locale, "SITU_LANG=" + s.opts.Lang, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 	}, "")
@@ -123,7 +128,25 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		return "", err
 	}
 	t.follow.Go(func() { t.read(ctx, id, kind, events) })
+	if s.isEnded() { // while it opened
+		_ = h.Pause(ctx)
+	}
 	return id, nil
+}
+
+// lockTimeout bounds how long the terminals are asked to take no more input.
+const lockTimeout = 2 * time.Second
+
+// lock ends the typing in every terminal at once, and says why.
+func (t *terminals) lock(text string) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	err := t.each(func(h *term.Handle) error {
+		return errors.Join(h.Pause(ctx), h.Notify(ctx, "\r\n— "+text+" —\r\n"))
+	})
+	if err != nil && ctx.Err() != nil { // one that has just ended is no error
+		t.s.ui.Warn("terminal: %v", err)
+	}
 }
 
 func termType() string {
@@ -145,19 +168,16 @@ func (t *terminals) read(ctx context.Context, id, kind string, events <-chan ter
 			p = &evidence.TermKeys{Terminal: id, Keys: e.Keys, Hidden: e.Hidden, Seconds: e.Seconds}
 		case term.EventResize:
 			p = &evidence.TermResize{Terminal: id, Cols: int(e.Cols), Rows: int(e.Rows)}
-		case term.EventUncut:
-			p = &evidence.TermUncut{Terminal: id, Program: "terminal", Detail: e.Detail}
-		case term.EventLine:
-			if !s.off("terminal") {
-				s.watching.line(id, e)
-			}
 		case term.EventClose:
 			p = &evidence.TermClose{Terminal: id, Code: e.Code}
+		case term.EventLost:
+			p = &evidence.RecorderLoss{Recorder: "terminal", Lost: 1}
 		}
+		s.recorders().screen(id, e)
 		if p != nil && !s.off("terminal") {
 			_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "terminal", Node: s.admin, Actor: "candidate", BootNS: e.BootNS, Payload: p})
 			if err != nil {
-				s.end(evidence.FinishInvalid)
+				s.invalidate("recorder_failed", "journal: "+err.Error())
 			}
 		}
 	}
@@ -185,7 +205,12 @@ func (t *terminals) reopen(ctx context.Context) {
 		s.end(evidence.FinishScriptEnded)
 		return
 	}
+	off := false
 	for ctx.Err() == nil && !s.isEnded() {
+		if !off && s.adminIsOff() {
+			off = true
+			s.ui.Step("%s", s.ui.T("le poste d'administration est éteint ; l'épreuve court jusqu'à la fin du temps", "the administration workstation is off; the session runs until the time is up"))
+		}
 		if s.lab.NodeState(s.admin) == labnet.Up {
 			if _, err := t.open(ctx, evidence.TermShell); err == nil {
 				return
@@ -196,6 +221,22 @@ func (t *terminals) reopen(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// adminIsOff says whether the administration workstation was switched off, not
+// rebooted.
+func (s *Session) adminIsOff() bool {
+	s.mu.Lock()
+	reason := s.adminLeft
+	s.mu.Unlock()
+	return s.lab.NodeState(s.admin) == labnet.Off && reason != "" && reason != node.Rebooted
+}
+
+// recorders are those that observe now, nil if none do.
+func (s *Session) recorders() *recorders {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watching
 }
 
 func (s *Session) isEnded() bool {

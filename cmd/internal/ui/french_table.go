@@ -147,9 +147,17 @@ var french = map[string]string{
 	"no candidate %q above":        "pas de candidat %s plus haut",
 	"there are two %s called %q":   "il y a deux %s de nom %s",
 	"%q is listed twice":           "%s figure deux fois",
-	"%q is not one of %s":          "%s n'est pas parmi %s",
-	"two people have the login %q": "deux personnes ont le compte %s",
-	"services depend on each other in a circle: %s; take one of these dependsOn away": "des services dépendent l'un de l'autre en rond : %s ; enlever l'un de ces dependsOn",
+	"there is a node called %q":    "une machine porte déjà le nom %s",
+	"%q is the cause itself":       "%s est la cause elle-même",
+	"node %s has no file %s":       "la machine %s n'a pas de fichier %s",
+	"%q; write the beginning of a word in small letters without accents: %q": "%s ; écrire le début d'un mot en minuscules sans accents : %s",
+	"%q is not one of %s":               "%s n'est pas parmi %s",
+	"write the candidate's file: %s":    "impossible d'écrire le dossier du candidat : %s",
+	"the lock of the host's limits: %s": "le verrou des limites de la machine : %s",
+	"the cgroup controllers memory and pids are needed (cgroup_enable=memory on the kernel's command line)": "les contrôleurs de cgroup memory et pids sont nécessaires (cgroup_enable=memory sur la ligne de commande du noyau)",
+	"%q is no time zone (IANA names, as Europe/Paris)":                                                      "%s n'est pas un fuseau horaire (noms de l'IANA, comme Europe/Paris)",
+	"two people have the login %q":                                                                          "deux personnes ont le compte %s",
+	"services depend on each other in a circle: %s; take one of these dependsOn away":                       "des services dépendent l'un de l'autre en rond : %s ; enlever l'un de ces dependsOn",
 
 	// A site.
 	"%d is no octet":                                                                     "%s n'est pas un octet",
@@ -238,7 +246,7 @@ var french = map[string]string{
 	"%q; written without the first slash":                                                               "%s ; à écrire sans la première barre",
 	"%q; write an absolute path without . and ..":                                                       "%s ; écrire un chemin absolu sans . ni ..",
 	"node %s: %s is a file (%s), so %s cannot be in it":                                                 "nœud %s : %s est un fichier (%s), donc %s ne peut pas être dedans",
-	"only one of link, dir, from and content":                                                           "un seul parmi link, dir, from et content",
+	"only one of link, dir, from, copyOf and content":                                                   "un seul parmi link, dir, from, copyOf et content",
 	"no file of files/ matches %q":                                                                      "aucun fichier de files/ ne correspond à %s",
 
 	// Faults and probes.

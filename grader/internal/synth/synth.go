@@ -67,9 +67,11 @@ func Facts(twin bool) evidence.Facts {
 		},
 		HitGroups: []string{"tilly-bureaux", "tilly-atelier"}, HitSegments: []string{"bur2", "ate2"},
 		HitProbes: append([]string(nil), Probes[:3]...), ControlProbes: []string{"mail@bur"},
-		Tickets: []evidence.TicketFact{{ID: "T1", Author: "p.lemoine"}},
-		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "pc-tib-01", "op-mpls"},
-			Hosts: []string{"erp1.aveline.internal", "dns2", "10.20.255.2"}, Nets: []string{"10.20.110.0/24", "10.20.130.0/24"}},
+		Tickets: []evidence.TicketFact{{ID: "T1", Author: "tib-2", Login: "plemoine"}},
+		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "op-mpls", "dns2", "pc-tib-01"},
+			Hosts:  []string{"rt-til1", "dns2.aveline.internal", "pc-tib-01", "op-mpls", "10.20.255.2"},
+			Nets:   []string{"10.20.110.0/24", "10.20.130.0/24"},
+			Inside: []string{"rt-til1", "dns2", "pc-tib-01"}, Places: []string{evidence.PlacePost, evidence.PlacePath}},
 		Map: companyMap(),
 		Solution: evidence.Solution{
 			Cause: text("L’interface WAN de rt-til1 est déclarée passive dans OSPF : plus de voisin, plus de routes.", "The WAN interface of rt-til1 is passive in OSPF: no neighbour, no routes."),
@@ -167,7 +169,7 @@ func New(facts evidence.Facts, factor float64) *Session {
 	s.phase = evidence.PhaseAdmission
 	s.Round()
 	s.Add("controller", "", "controller", &evidence.FaultAdmitted{Fault: "f1", HitGroups: facts.HitGroups, HitProbes: facts.HitProbes})
-	s.Add("desk", "", "user:p.lemoine", &evidence.Ticket{ID: "T1", Author: "p.lemoine", Title: "Plus rien à Tilly", Text: "Depuis ce matin à Tilly plus de Vulcain ni de plans ni d’Internet."})
+	s.Add("desk", "", "user:tib-2", &evidence.Ticket{ID: "T1", Author: "tib-2", Title: "Plus rien à Tilly", Text: "Depuis ce matin à Tilly plus de Vulcain ni de plans ni d’Internet."})
 	s.Add("controller", "adm1", "candidate", &evidence.SessionEnter{Terminal: "t1"})
 	s.Add("watch.term", "adm1", "candidate", &evidence.TermOpen{Terminal: "t1", Kind: evidence.TermShell, Cols: 80, Rows: 24})
 	s.phase = evidence.PhaseSession
@@ -205,14 +207,30 @@ func (s *Session) Add(source, node, actor string, p evidence.Payload) uint64 {
 // Round samples every probe once.
 func (s *Session) Round() {
 	for _, p := range Probes {
-		service, segment, _ := cut(p)
-		d := ""
-		if !s.Green[p] {
-			d = "timeout"
-		}
-		s.Add("probe", "pc-"+segment, "", &evidence.ProbeSample{Probe: p, Service: service, Segment: segment,
-			Group: segment, Post: "pc-" + segment, Phase: s.phase, Control: p == "mail@bur", OK: s.Green[p], LatencyMS: 2, Detail: d})
+		_, segment, _ := cut(p)
+		s.Sample(p, "pc-"+segment, s.Green[p])
 	}
+}
+
+// Sample is one measurement of a probe from a post.
+func (s *Session) Sample(p, post string, ok bool) uint64 {
+	service, segment, _ := cut(p)
+	d := ""
+	if !ok {
+		d = "connect no_answer: dial tcp: i/o timeout"
+	}
+	return s.Add("probe", post, "", &evidence.ProbeSample{Probe: p, Service: service, Segment: segment,
+		Group: segment, Post: post, Phase: s.phase, Control: p == "mail@bur", OK: ok, LatencyMS: 2, Detail: d})
+}
+
+// Health is a sample of the host: starved or not, its control service green or
+// not.
+func (s *Session) Health(starved, control bool) uint64 {
+	h := &evidence.HostHealth{LoadPercent: 30, MemAvailableMB: 4000, ControlOK: control, OutOfBand: starved || !control}
+	if starved {
+		h.StealPercent = 60
+	}
+	return s.Add("health", "", "controller", h)
 }
 
 func cut(p string) (service, segment string, ok bool) {
@@ -263,22 +281,37 @@ func (s *Session) Say(p evidence.Payload) uint64 { return s.Add("desk", "adm1", 
 // Finish ends the candidate's part and plays the examinations.
 func (s *Session) Finish() {
 	s.FinishBare()
-	s.phase = evidence.PhasePermanence
-	s.next = s.now + 1e9
+	s.Watch()
+	s.Cold(evidence.ExamColdStart{Nodes: 61, Restarted: 61, Seconds: 12, Settled: true})
+	s.Wait(60)
+	s.Canaries()
+	s.Reveal()
+}
+
+// Watch waits for the permanence window.
+func (s *Session) Watch() {
+	s.Phase(evidence.PhasePermanence)
 	s.Wait(630)
 	s.Add("controller", "", "controller", &evidence.ExamPermanence{WaitedSeconds: 630 * s.Factor, Complete: true})
+}
+
+// Cold starts the whole company cold; what was not permanent is lost. The
+// samples after it are those of the rounds to come.
+func (s *Session) Cold(rec evidence.ExamColdStart) {
 	for _, p := range Probes {
 		s.Green[p] = s.Permanent[p]
 	}
 	s.Silence(60)
-	s.Add("controller", "", "controller", &evidence.ExamColdStart{Nodes: 61, Restarted: 61, Seconds: 12, Settled: true})
+	s.Add("controller", "", "controller", &rec)
 	s.phase = evidence.PhaseColdStart
-	s.Wait(60)
+}
+
+// Canaries reads the canary data and one flow.
+func (s *Session) Canaries() {
 	for i := range 4 {
 		s.Add("controller", "fic1", "controller", &evidence.ExamCanary{Name: fmt.Sprintf("plan-%d", i), Where: "fic1", OK: true})
 	}
 	s.Add("controller", "", "controller", &evidence.ExamFlow{From: "ext1", To: "erp1:5432", Before: false, Now: false})
-	s.Reveal()
 }
 
 // FinishBare ends the candidate's part only.

@@ -39,6 +39,9 @@ type Spec struct {
 	// Banner is shown, and recorded, before the program's first output; it brings
 	// its own "\r\n".
 	Banner string `json:"banner,omitempty"`
+	// Farewell is shown, and recorded, when the program ended because its whole node
+	// did; it brings its own "\r\n".
+	Farewell string `json:"farewell,omitempty"`
 	// Label is the recording's title.
 	Label string `json:"label,omitempty"`
 }
@@ -129,8 +132,8 @@ func readInfo(path string) (*Info, error) {
 // The kinds of Event.
 const (
 	EventOpen   = "open"   // Session, PID, Cols, Rows
-	EventLine   = "line"   // Text, Foreground, Typed
-	EventUncut  = "uncut"  // Foreground, Detail: an Enter that no known prompt explains
+	EventLine   = "line"   // Text, Typed, PID and Foreground (at the Enter, if typed)
+	EventUncut  = "uncut"  // BootNS, PID, Foreground: of an Enter that no known prompt explains; Detail: its row
 	EventKeys   = "keys"   // Keys, Hidden, Seconds
 	EventResize = "resize" // Cols, Rows
 	EventOutput = "output" // Offset, Bytes, SHA256
@@ -151,7 +154,7 @@ type Event struct {
 	Next int64 `json:"-"`
 
 	Session    uint32  `json:"session,omitempty"`
-	PID        int     `json:"pid,omitempty"`
+	PID        int     `json:"pid,omitempty"` // on the host
 	Cols       uint16  `json:"cols,omitempty"`
 	Rows       uint16  `json:"rows,omitempty"`
 	Text       string  `json:"text,omitempty"`
