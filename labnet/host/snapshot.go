@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Snapshot is everything on a host that a lab could leave behind, one line per
@@ -23,7 +25,8 @@ var volatileSysctls = []string{
 }
 
 // TakeSnapshot reads the host's state: namespaces, mounts, links, cgroups of
-// every hierarchy, loop devices, sysctls, processes and sockets.
+// every hierarchy, loop devices, sysctls, processes and sockets, and the files of
+// the run directory and of the labs' disks.
 func TakeSnapshot() (Snapshot, error) {
 	s := Snapshot{}
 	add := func(kind, line string) { s[kind] = append(s[kind], line) }
@@ -55,12 +58,23 @@ func TakeSnapshot() (Snapshot, error) {
 		return nil // a group may go away while we look
 	})
 
-	_ = filepath.WalkDir("/run/situlab", func(p string, _ fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(Run(), func(p string, d fs.DirEntry, err error) error {
 		if err == nil {
 			add("run", p)
+			if d.IsDir() && deviceOf(p) != deviceOf(Run()) {
+				return fs.SkipDir // a node's tree is a mount, and the node's own
+			}
 		}
 		return nil
 	})
+	// The image and the mount point of each lab's disk; what nodes have written
+	// below is theirs.
+	for _, pattern := range []string{"*", "*/*"} {
+		found, _ := filepath.Glob(filepath.Join(filepath.Dir(LabDisks("x")), pattern))
+		for _, p := range found {
+			add("disk", p)
+		}
+	}
 
 	limits, _ := filepath.Glob(filepath.Join(limitsDir, "situlab-limits.*"))
 	for _, p := range limits {
@@ -130,6 +144,13 @@ func TakeSnapshot() (Snapshot, error) {
 		sort.Strings(s[k])
 	}
 	return s, nil
+}
+
+// deviceOf is the file system of a path.
+func deviceOf(path string) uint64 {
+	var st unix.Stat_t
+	_ = unix.Lstat(path, &st) // gone meanwhile: 0 is no device
+	return st.Dev
 }
 
 // Diff lists what differs between two snapshots: "+kind object" for what is

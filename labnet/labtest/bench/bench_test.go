@@ -57,13 +57,6 @@ func TestParse(t *testing.T) {
 	if m["MemTotal"] != 24683520<<10 || m["Rss"] != 12<<10 || len(m) != 2 {
 		t.Errorf("kilobytes: %v", m)
 	}
-	s, err := parseStat("812 (a (odd) name) S 42 812 812 0 -1 4194560 1 2 3 4 150 25 9 9 20 0 1 0 100")
-	if err != nil || s.parent != 42 || s.ticks != 175 {
-		t.Errorf("stat: %+v %v", s, err)
-	}
-	if _, err := parseStat("nothing"); err == nil {
-		t.Error("nothing is a stat")
-	}
 	a, err := parseCPU("cpu  100 0 50 800 10 0 0 40 0 0")
 	if err != nil {
 		t.Fatal(err)
@@ -146,5 +139,51 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text)
 		}
+	}
+}
+
+// TestFaults names each thing that is not as it must be, and nothing else.
+func TestFaults(t *testing.T) {
+	good := func() *book {
+		up := map[string]float64{}
+		for _, g := range goals {
+			if g.section == "up" {
+				up[g.figure] = g.most
+			}
+		}
+		up["reset_s"] = up["ready_s"]
+		large := map[string]float64{}
+		for _, f := range scaledFigures {
+			large[f.figure] = 1.2 * 2 * up[f.figure] // for twice as many nodes
+		}
+		return &book{Samples: map[string][]*sample{"up/61": {{Figures: up}}, "scale/122": {{Figures: large}}, "mininet/61": {{}}, "mininet/122": {{}}, "compose/61": {{}}, "compose/122": {{}}}}
+	}
+	all := []string{"up", "scale", "peers"}
+	for _, c := range []struct {
+		name   string
+		spoil  func(*book)
+		chosen []string
+		want   []string
+	}{
+		{"all is well", func(*book) {}, all, nil},
+		{"a goal is over", func(k *book) { k.Samples["up/61"][0].Figures["wired_s"] = 2.5 }, []string{"up"}, []string{"wired: all nodes, segments and cables exist, carrier at both ends: 2.50 s, at most 2.00"}},
+		{"a reset slower than ready", func(k *book) { k.Samples["up/61"][0].Figures["reset_s"] = 15.5 }, all, []string{"lab reset until ready (at most: ready): 15.50 s, at most 15.00"}},
+		{"a figure that was not had", func(k *book) { delete(k.Samples["up/61"][0].Figures, "memory_mb") }, []string{"up"}, []string{"memory of the ready lab (MemAvailable): not measured"}},
+		{"not flat", func(k *book) { k.Samples["scale/122"][0].Figures["memory_mb"] = 2 * 1.4 * 1000 }, all, []string{"memory, MB at 122 nodes: ×1.40 per node, at most ×1.3"}},
+		{"a finding", func(k *book) { k.Samples["up/61"][0].finding("x has failed") }, all, []string{"up/61: x has failed (1 of 1)"}},
+		{"a failure", func(k *book) { k.Samples["up/61"] = append(k.Samples["up/61"], &sample{Error: "no"}) }, all, []string{"up/61: failed: no (1 of 2)"}},
+		{"a tool that is not there", func(k *book) { delete(k.Samples, "compose/122") }, all, []string{"compose/122: measured 0 times, 1 expected"}},
+		{"a tool that was not asked for", func(k *book) { delete(k.Samples, "compose/122") }, []string{"up", "scale"}, nil},
+		{"nothing", func(k *book) { k.Samples = nil }, []string{"up"}, []string{"up/61: measured 0 times, 1 expected"}},
+	} {
+		k := good()
+		c.spoil(k)
+		if got := faults(k, c.chosen, []int{61, 122}, 1); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	k := good()
+	if got := faults(k, []string{"up"}, []int{61, 122}, 2); !slices.Equal(got, []string{"up/61: measured 1 times, 2 expected"}) {
+		t.Errorf("too seldom: %q", got)
 	}
 }

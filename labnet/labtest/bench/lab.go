@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/labtest"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -190,7 +191,7 @@ func (b *bench) firstShell(ctx context.Context, o *observer, admin string, hasIn
 			return instant(), nil
 		}
 		if perr := pause(ctx, 50*time.Millisecond); perr != nil {
-			return 0, fmt.Errorf("no shell on %s: %w (%v)", admin, perr, err)
+			return 0, fmt.Errorf("no shell on %s: %w", admin, errors.Join(perr, err))
 		}
 	}
 }
@@ -273,7 +274,7 @@ func (b *bench) reboot(ctx context.Context, s *sample, o *observer, node, figure
 		ended <- err
 	}()
 	for {
-		if pid := o.findInit(o.accounting(), node); pid != 0 && pid != old {
+		if pid := labtest.FindInit(labtest.Accounting(o.lab), node); pid != 0 && pid != old {
 			if boot, err := askBoot(pid); err == nil && boot.done() {
 				o.mu.Lock()
 				o.inits[node] = pid

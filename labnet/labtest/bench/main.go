@@ -7,6 +7,8 @@
 //
 // Every single measurement is saved as soon as it is made; a run that was
 // interrupted goes on where it stopped, as long as program and host are the same.
+// The exit code is 1, after the results are written, if a figure is over, if
+// there are findings, or if a kind could not be measured as often as asked.
 package main
 
 import (
@@ -33,7 +35,6 @@ type bench struct {
 	scales  []int  // numbers of nodes; the first is the site's own
 	idle    time.Duration
 	book    *book
-	sums    map[string]bool // checks already written in this invocation
 }
 
 // sections are what can be asked for, in the order in which they run.
@@ -135,7 +136,13 @@ func run() error {
 	fmt.Print(table)
 	fmt.Printf("\nthis run: %.0f s; all runs of this folder: %.0f s\nresults: %s, %s\n", time.Since(begin).Seconds(), b.book.Seconds,
 		filepath.Join(b.out, "bench.md"), b.book.file)
-	return err
+	if err != nil {
+		return err
+	}
+	if list := faults(b.book, chosen, b.scales, b.n); len(list) > 0 {
+		return fmt.Errorf("not as it must be:\n- %s", strings.Join(list, "\n- "))
+	}
+	return nil
 }
 
 // say tells the person who waits.

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/labnet/host"
-	"github.com/situlab/situlab/labnet/probe"
+	"github.com/situlab/situlab/labnet/labtest"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -64,64 +64,6 @@ func (o *observer) pids() []int {
 	return out
 }
 
-// cgroups are the directories of the lab, one per hierarchy.
-func (o *observer) cgroups() []string {
-	dirs, _ := filepath.Glob("/sys/fs/cgroup/*/situlab/" + o.lab)
-	if _, err := os.Stat("/sys/fs/cgroup/situlab/" + o.lab); err == nil {
-		dirs = append(dirs, "/sys/fs/cgroup/situlab/"+o.lab)
-	}
-	return dirs
-}
-
-// accounting is the lab's directory of the hierarchy that counts CPU time; the
-// first where processes stay where the runtime put them.
-func (o *observer) accounting() string {
-	if d := "/sys/fs/cgroup/cpuacct/situlab/" + o.lab; isDir(d) {
-		return d
-	}
-	if d := "/sys/fs/cgroup/cpu,cpuacct/situlab/" + o.lab; isDir(d) {
-		return d
-	}
-	return "/sys/fs/cgroup/situlab/" + o.lab
-}
-
-func isDir(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
-}
-
-// findInit finds the PID 1 of a node among the processes of its cgroup: the one
-// that is number 1 in a pid namespace of its own. 0 means none yet.
-func (o *observer) findInit(dir, node string) int {
-	for _, sub := range []string{"", "init.scope"} {
-		text, err := os.ReadFile(filepath.Join(dir, node, sub, "cgroup.procs"))
-		if err != nil {
-			continue
-		}
-		for f := range strings.FieldsSeq(string(text)) {
-			pid, err := strconv.Atoi(f)
-			if err == nil && isInit(pid) {
-				return pid
-			}
-		}
-	}
-	return 0
-}
-
-func isInit(pid int) bool {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return false
-	}
-	i := bytes.Index(status, []byte("\nNSpid:"))
-	if i < 0 {
-		return false
-	}
-	line, _, _ := bytes.Cut(status[i+7:], []byte("\n"))
-	f := bytes.Fields(line)
-	return len(f) > 1 && string(f[len(f)-1]) == "1"
-}
-
 // look is how often the processes of starting nodes are looked at: a few reads
 // of /proc and /sys per node.
 const look = 20 * time.Millisecond
@@ -135,9 +77,9 @@ func (o *observer) waitInits(ctx context.Context, old map[int]bool, started func
 	}
 	unstarted := map[string]int{}
 	for {
-		dir := o.accounting()
+		dir := labtest.Accounting(o.lab)
 		for name := range waiting {
-			if pid := o.findInit(dir, name); pid != 0 && !old[pid] {
+			if pid := labtest.FindInit(dir, name); pid != 0 && !old[pid] {
 				o.mu.Lock()
 				o.inits[name] = pid
 				o.mu.Unlock()
@@ -431,52 +373,19 @@ func (o *observer) waitRunning(ctx context.Context, s *sample) (float64, error) 
 // waitGreen makes the site's probes from the workstations' namespaces until
 // each was green from every segment.
 func (o *observer) waitGreen(ctx context.Context) (float64, int, error) {
-	r := &probe.Runner{Probes: o.site.Probes, Secrets: probe.SecretsOf(o.site),
-		Posts: func(round int) []probe.Post { return probe.OnePerSegment(o.posts(), round) }}
-	results, err := r.WaitGreen(ctx, 0, nil)
+	results, err := labtest.Prober(o.site, o.pid).WaitGreen(ctx, 0, nil)
 	return instant(), len(results), err
-}
-
-func (o *observer) posts() []probe.Post {
-	nets := map[string]netip.Prefix{}
-	for _, s := range o.site.Segments {
-		nets[s.ID] = s.Net
-	}
-	var out []probe.Post
-	for _, n := range o.site.Nodes {
-		if n.Class != scenarios.Workstation || len(n.Interfaces) == 0 {
-			continue
-		}
-		i, pid := n.Interfaces[0], o.pid(n.Name)
-		out = append(out, probe.Post{Name: n.Name, Segment: i.Segment, Interface: i.Name, Net: nets[i.Segment],
-			NetNS: fmt.Sprintf("/proc/%d/ns/net", pid), Open: func(path string) (*os.File, error) { return openIn(pid, path) }})
-	}
-	return out
-}
-
-// openIn opens a file of a node's tree; links stay inside.
-func openIn(pid int, path string) (*os.File, error) {
-	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(root)
-	fd, err := unix.Openat2(root, strings.TrimPrefix(path, "/"), &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK, Resolve: unix.RESOLVE_IN_ROOT})
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
 }
 
 // left says what is still there of a lab that was taken down.
 func (o *observer) left() []string {
 	var out []string
 	for _, pid := range o.pids() {
-		if isInit(pid) {
+		if labtest.IsInit(pid) {
 			out = append(out, fmt.Sprintf("process %d", pid))
 		}
 	}
-	out = append(out, o.cgroups()...)
+	out = append(out, labtest.CGroups(o.lab)...)
 	for _, d := range []string{host.LabState(o.lab), host.LabDisks(o.lab)} {
 		if _, err := os.Lstat(d); err == nil {
 			out = append(out, d)
@@ -498,9 +407,9 @@ func (o *observer) controller() (int, error) {
 	if len(pids) == 0 {
 		return 0, errors.New("the lab has no node")
 	}
-	p, err := parentOf(pids[0])
-	if err == nil && p <= 1 {
+	p, err := labtest.ReadProcess(pids[0])
+	if err == nil && p.Parent <= 1 {
 		err = errors.New("nobody holds the lab's nodes")
 	}
-	return p, err
+	return p.Parent, err
 }

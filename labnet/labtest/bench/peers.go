@@ -171,7 +171,7 @@ func (b *bench) startEngine(ctx context.Context, compose []string) (*engine, err
 		case err := <-e.done:
 			e.done <- err
 			e.stop()
-			return nil, fmt.Errorf("dockerd ended (%v); see dockerd.log", err)
+			return nil, fmt.Errorf("dockerd ended with code %d; see dockerd.log", e.cmd.ProcessState.ExitCode())
 		default:
 		}
 		if time.Now().After(deadline) || pause(ctx, 200*time.Millisecond) != nil {

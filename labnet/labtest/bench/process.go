@@ -6,65 +6,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/situlab/situlab/labnet/labtest"
 )
-
-// stat is what is read of /proc/PID/stat (proc(5)).
-type stat struct {
-	parent int
-	ticks  uint64 // user and system time, without children
-}
-
-// clockTicks is USER_HZ, 100 on every architecture that Linux runs Debian on.
-const clockTicks = 100
-
-func parseStat(text string) (stat, error) {
-	// The name may hold spaces and brackets: the fields begin after the last one.
-	i := strings.LastIndexByte(text, ')')
-	f := strings.Fields(text[i+1:])
-	if i < 0 || len(f) < 13 {
-		return stat{}, fmt.Errorf("stat of a process: %q", text)
-	}
-	parent, err := strconv.Atoi(f[1])
-	if err != nil {
-		return stat{}, err
-	}
-	var ticks uint64
-	for _, v := range f[11:13] {
-		n, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			return stat{}, err
-		}
-		ticks += n
-	}
-	return stat{parent, ticks}, nil
-}
-
-func readStat(pid int) (stat, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return stat{}, err
-	}
-	return parseStat(string(text))
-}
-
-func parentOf(pid int) (int, error) {
-	s, err := readStat(pid)
-	return s.parent, err
-}
 
 // family is a process and its descendants outside the nodes' cgroups: a
 // controller with its helpers.
 func family(pid int) []int {
-	entries, _ := os.ReadDir("/proc")
+	all, _ := labtest.Processes()
 	children := map[int][]int{}
-	for _, e := range entries {
-		p, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if s, err := readStat(p); err == nil {
-			children[s.parent] = append(children[s.parent], p)
-		}
+	for _, p := range all {
+		children[p.Parent] = append(children[p.Parent], p.PID)
 	}
 	var out []int
 	todo := []int{pid}
@@ -95,9 +47,9 @@ func memoryOf(pids []int) (rss, pss float64) {
 
 // cpuOf is the CPU time of processes, in seconds.
 func cpuOf(pids []int) (seconds float64) {
-	for _, p := range pids {
-		if s, err := readStat(p); err == nil {
-			seconds += float64(s.ticks) / clockTicks
+	for _, pid := range pids {
+		if p, err := labtest.ReadProcess(pid); err == nil {
+			seconds += float64(p.Ticks) / labtest.ClockTicks
 		}
 	}
 	return seconds

@@ -41,6 +41,17 @@ var goals = []goal{
 	{"session", "controller_pss_mb", "session's controller and terminals, proportional", "MB", 0, 0},
 }
 
+// median is the figure at the site's own size and the most that it may be now;
+// ok is false if it was not measured.
+func (g goal) median(k *book, nodes int) (m, most float64, ok bool) {
+	m, ok = median(k.values(key(g.section, nodes), g.figure))
+	most = g.most
+	if g.figure == "reset_s" {
+		most, _ = median(k.values(key("up", nodes), "ready_s")) // no slower than that
+	}
+	return m, most, ok
+}
+
 // flat is how much a figure per node may grow with the number of nodes.
 const flat = 1.3
 
@@ -124,18 +135,12 @@ func verdict(v, most, aim float64) string {
 
 func goalsTable(b *strings.Builder, k *book, nodes int) {
 	fmt.Fprintf(b, "\n## %d nodes\n\n| figure | unit | median | at most | aim | | raw |\n|---|---|---:|---:|---:|---|---|\n", nodes)
-	ready, hasReady := median(k.values(key("up", nodes), "ready_s"))
 	for _, g := range goals {
-		values := k.values(key(g.section, nodes), g.figure)
-		m, ok := median(values)
+		m, most, ok := g.median(k, nodes)
 		if !ok {
 			continue
 		}
-		most := g.most
-		if g.figure == "reset_s" && hasReady {
-			most = ready
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", g.title, g.unit, number(m), limit(most), limit(g.aim), verdict(m, most, g.aim), raw(values))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", g.title, g.unit, number(m), limit(most), limit(g.aim), verdict(m, most, g.aim), raw(k.values(key(g.section, nodes), g.figure)))
 	}
 }
 
@@ -147,36 +152,50 @@ func scaled(scales []int, n int) string {
 	return key("scale", n)
 }
 
-func scaleTable(b *strings.Builder, k *book, scales []int) {
-	figures := []struct{ figure, title string }{
-		{"wired_s", "wired, s"}, {"started_s", "started, s"}, {"shell_s", "first shell, s"}, {"running_s", "running, s"}, {"leases_s", "leases, s"}, {"ready_s", "ready, s"}, {"down_s", "teardown, s"},
-		{"memory_mb", "memory, MB"}, {"controller_rss_mb", "controller, MB"},
+// scaledFigures must stay flat per node.
+var scaledFigures = []struct{ figure, title string }{
+	{"wired_s", "wired, s"}, {"started_s", "started, s"}, {"shell_s", "first shell, s"}, {"running_s", "running, s"}, {"leases_s", "leases, s"}, {"ready_s", "ready, s"}, {"down_s", "teardown, s"},
+	{"memory_mb", "memory, MB"}, {"controller_rss_mb", "controller, MB"},
+}
+
+// share is a figure at a number of nodes: as it is, per node, and how many times
+// that of the site's own size.
+type share struct{ median, per, ratio float64 }
+
+func (s share) over() bool { return s.ratio > flat }
+
+func perNode(k *book, scales []int, n int, figure string) (share, bool) {
+	base, ok := median(k.values(scaled(scales, scales[0]), figure))
+	m, mok := median(k.values(scaled(scales, n), figure))
+	if !ok || !mok {
+		return share{}, false
 	}
+	per := m / float64(n)
+	return share{m, per, per / (base / float64(scales[0]))}, true
+}
+
+func scaleTable(b *strings.Builder, k *book, scales []int) {
 	fmt.Fprintf(b, "\n## The same site with more workstations\n\nMedian (per node; times the figure per node of %d nodes, at most %.1f).\n\n| figure |", scales[0], flat)
 	for _, n := range scales {
 		fmt.Fprintf(b, " %d nodes |", n)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(scales)) + "\n")
-	for _, f := range figures {
-		base, ok := median(k.values(scaled(scales, scales[0]), f.figure))
-		if !ok {
+	for _, f := range scaledFigures {
+		if _, ok := perNode(k, scales, scales[0], f.figure); !ok {
 			continue
 		}
 		fmt.Fprintf(b, "| %s |", f.title)
 		for _, n := range scales {
-			m, ok := median(k.values(scaled(scales, n), f.figure))
+			p, ok := perNode(k, scales, n, f.figure)
 			if !ok {
 				b.WriteString(" – |")
 				continue
 			}
-			per := m / float64(n)
-			ratio := per / (base / float64(scales[0]))
 			mark := ""
-			// What does not grow with the site is not asked to stay flat per node.
-			if ratio > flat {
+			if p.over() {
 				mark = " **over**"
 			}
-			fmt.Fprintf(b, " %s (%.3g; ×%.2f%s) |", number(m), per, ratio, mark)
+			fmt.Fprintf(b, " %s (%.3g; ×%.2f%s) |", number(p.median), p.per, p.ratio, mark)
 		}
 		b.WriteString("\n")
 	}
@@ -218,15 +237,7 @@ func findings(b *strings.Builder, k *book) {
 	b.WriteString("\n## Findings\n\n")
 	any := len(k.Samples) == 0
 	for _, id := range slices.Sorted(maps.Keys(k.Samples)) {
-		seen := map[string]int{}
-		for _, s := range k.Samples[id] {
-			for _, f := range s.Findings {
-				seen[f]++
-			}
-			if s.Error != "" {
-				seen["failed: "+s.Error]++
-			}
-		}
+		seen := seenIn(k.Samples[id])
 		for _, f := range slices.Sorted(maps.Keys(seen)) {
 			any = true
 			fmt.Fprintf(b, "- %s: %s (%d of %d)\n", id, f, seen[f], len(k.Samples[id]))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/labtest"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -86,7 +87,7 @@ func (b *bench) idleSection(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		return idleWindow(ctx, s, o.accounting(), pid, b.idle)
+		return idleWindow(ctx, s, labtest.Accounting(o.lab), pid, b.idle)
 	})
 }
 
@@ -142,7 +143,7 @@ func (b *bench) sessionSection(ctx context.Context) (err error) {
 			return fmt.Errorf("the session has ended: %w", err)
 		default:
 		}
-		return idleWindow(ctx, s, newObserver(p.lab, nil).accounting(), p.pid, b.idle)
+		return idleWindow(ctx, s, labtest.Accounting(p.lab), p.pid, b.idle)
 	})
 }
 
@@ -173,8 +174,8 @@ func (b *bench) play(ctx context.Context) (*played, error) {
 	}
 	p := &played{pid: cmd.Process.Pid, done: make(chan error, 1)}
 	go func() {
-		err := cmd.Wait()
-		p.done <- fmt.Errorf("situlab run: %v: %s", err, lastLine(out.String()))
+		_ = cmd.Wait() // its code is in the process's state
+		p.done <- fmt.Errorf("situlab run ended with code %d: %s", cmd.ProcessState.ExitCode(), lastLine(out.String()))
 	}()
 	deadline := time.Now().Add(startTimeout)
 	for time.Now().Before(deadline) {
@@ -222,8 +223,8 @@ func labOf(pid int) string {
 
 // typing says whether the idle script runs in a node of the lab.
 func typing(lab string) bool {
-	files, _ := filepath.Glob(newObserver(lab, nil).accounting() + "/*/cgroup.procs")
-	more, _ := filepath.Glob(newObserver(lab, nil).accounting() + "/*/*/cgroup.procs")
+	files, _ := filepath.Glob(labtest.Accounting(lab) + "/*/cgroup.procs")
+	more, _ := filepath.Glob(labtest.Accounting(lab) + "/*/*/cgroup.procs")
 	for _, f := range append(files, more...) {
 		text, err := os.ReadFile(f)
 		if err != nil {

@@ -1,10 +1,13 @@
 // Command hostdiff compares a host before and after a lab: namespaces, mounts,
-// links, cgroups of every hierarchy, loop devices, sysctls, processes and
-// sockets. It is a program of its own, so that what situlab says of itself is
-// not what is believed.
+// links, cgroups of every hierarchy, loop devices, sysctls, processes, sockets,
+// and the files of $SITULAB_HOME/labs and the run directory. It is a program of
+// its own, so that what situlab says of itself is not what is believed.
 //
 //	hostdiff take FILE       writes the present state
 //	hostdiff compare FILE    prints what differs now; exit code 1 if anything does
+//
+// What is compared must have been started below the shell or script that runs
+// hostdiff, or below one of its ancestors.
 package main
 
 import (
@@ -37,10 +40,28 @@ func main() {
 	}
 }
 
+// state is what the file holds.
+type state struct {
+	Objects   host.Snapshot `json:"objects"`
+	Processes table         `json:"processes"`
+}
+
+func take() (s state, err error) {
+	if s.Objects, err = host.TakeSnapshot(); err != nil {
+		return s, err
+	}
+	s.Processes, err = takeProcesses()
+	return s, err
+}
+
+func (s state) diff(after state) []string {
+	return append(s.Objects.Diff(after.Objects, foreign), s.Processes.diff(after.Processes)...)
+}
+
 func run(verb, file string) error {
 	switch verb {
 	case "take":
-		s, err := host.TakeSnapshot()
+		s, err := take()
 		if err != nil {
 			return err
 		}
@@ -54,7 +75,7 @@ func run(verb, file string) error {
 		if err != nil {
 			return err
 		}
-		before := host.Snapshot{}
+		var before state
 		if err := json.Unmarshal(b, &before); err != nil {
 			return err
 		}
@@ -63,14 +84,14 @@ func run(verb, file string) error {
 	return fmt.Errorf("unknown verb %q", verb)
 }
 
-func compare(before host.Snapshot) error {
+func compare(before state) error {
 	deadline := time.Now().Add(settle)
 	for {
-		after, err := host.TakeSnapshot()
+		after, err := take()
 		if err != nil {
 			return err
 		}
-		diff := before.Diff(after, foreign)
+		diff := before.diff(after)
 		if len(diff) == 0 {
 			fmt.Println("hostdiff: the host is as it was before")
 			return nil
@@ -86,16 +107,15 @@ func compare(before host.Snapshot) error {
 	}
 }
 
-// foreign are differences that a lab cannot make: the processes of whoever runs
-// this, and what they hold; the cgroups beside our own, which the session's
-// manager makes and removes. A process of a lab names situlab or runc.
+// foreign are differences that a lab cannot make: the cgroups beside our own,
+// which the session's manager makes and removes. Processes have a rule of their
+// own ([table.diff]).
 func foreign(kind, object string) bool {
-	ours := []string{"situlab", "runc", "systemd", "/sbin/init"}
 	switch kind {
 	case "process":
-		return !containsAny(object, ours) || strings.Contains(object, "hostdiff")
+		return true
 	case "cgroup":
-		return !containsAny(object, ours[:2]) && slices.ContainsFunc(besideUs(), func(dir string) bool {
+		return !containsAny(object, []string{"situlab", "runc"}) && slices.ContainsFunc(besideUs(), func(dir string) bool {
 			return strings.Contains(object, dir)
 		})
 	}
