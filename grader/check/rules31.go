@@ -185,7 +185,7 @@ func logbook(v *View) Finding {
 		if found {
 			matched++
 		} else {
-			missed = append(missed, c.Node+": "+c.Text)
+			missed = append(missed, c.Node+" · "+c.Text)
 			ev = append(ev, c.Seq)
 		}
 	}

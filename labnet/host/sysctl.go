@@ -24,6 +24,7 @@ type limit struct {
 var limits = []limit{
 	{"fs.inotify.max_user_instances", func(n int) int { return max(1024, 8*n+256) }, "systemd uses about 5 per node"},
 	{"fs.inotify.max_user_watches", func(n int) int { return max(65536, 256*n) }, "one user for all nodes"},
+	{"fs.fanotify.max_user_groups", func(n int) int { return max(128, n+64) }, "the files of each node are watched by a group of its own"},
 	{"kernel.keys.maxkeys", func(n int) int { return max(2000, 4*n) }, "keyrings of the host's root"},
 	{"kernel.pty.max", func(n int) int { return max(4096, 64*n) }, "pseudo-terminals are one pool for the host"},
 	{"net.unix.max_dgram_qlen", func(int) int { return 512 }, "journals and readiness datagrams of all nodes starting together"},

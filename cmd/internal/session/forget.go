@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,9 @@ import (
 type remains struct {
 	logs []string // files, or folders of them: emptied, since daemons expect each with its owner
 	dirs []string // folders whose entries go
+	// leases are files of kea's (lease file of "memfile"): they are what a
+	// server knows of its network and stay, dated to the evening before.
+	leases []string
 }
 
 // forget removes what the first start wrote, from the host, while the node is
@@ -37,6 +42,11 @@ func forget(n node.Node, r remains) error {
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forget /%s: %w", p, err)
+		}
+	}
+	for _, p := range r.leases {
+		if err := ageLeases(root, p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("date /%s: %w", p, err)
 		}
 	}
 	for _, p := range r.dirs {
@@ -86,6 +96,34 @@ func backdate(n node.Node, begun time.Time) error {
 		}
 		return nil
 	})
+}
+
+// expireColumn is where a lease file says when a lease ends, in seconds.
+const expireColumn = 4
+
+// ageLeases moves every lease of a file to the evening before; the file keeps
+// its owner.
+func ageLeases(root *os.Root, p string) error {
+	text, err := root.ReadFile(p)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	for line := range strings.Lines(string(text)) {
+		columns := strings.Split(line, ",")
+		if len(columns) > expireColumn {
+			if at, err := strconv.ParseInt(columns[expireColumn], 10, 64); err == nil { // not the heading
+				columns[expireColumn] = strconv.FormatInt(at-int64(evening/time.Second), 10)
+			}
+		}
+		out.WriteString(strings.Join(columns, ","))
+	}
+	f, err := root.OpenFile(p, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(out.String())
+	return errors.Join(err, f.Close())
 }
 
 func truncate(root *os.Root, p string) error {

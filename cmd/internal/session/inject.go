@@ -24,8 +24,9 @@ var yesterday = remains{
 	logs: []string{
 		"var/log/syslog", "var/log/messages", "var/log/auth.log", "var/log/daemon.log", "var/log/kern.log", "var/log/cron.log",
 		"var/log/mail.log", "var/log/user.log", "var/log/debug", "var/log/wtmp", "var/log/btmp", "var/log/lastlog",
-		"var/log/nginx", "var/log/samba", "var/log/postgresql", "var/log/vulcain", "var/lib/kea/kea-leases4.csv", "root/.history_frr",
+		"var/log/nginx", "var/log/samba", "var/log/postgresql", "var/log/vulcain", "root/.history_frr",
 	},
+	leases: []string{"var/lib/kea/kea-leases4.csv"},
 	dirs: []string{"var/log/journal", "var/log/frr", "var/log/machines", "var/tmp/frr", "var/lib/prometheus/metrics2", "var/lib/prometheus/alertmanager"},
 }
 

@@ -85,11 +85,8 @@ func (s *Session) welcome() string {
 	b.WriteString(strings.TrimSpace(documents.Text(scn.BriefText.In(s.opts.Lang), welcomeWidth)))
 	fmt.Fprintf(&b, "\n\n%s\n", line)
 	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n\n", "Ticket %s, from %s:\n\n"), t.ID, s.personName(t.Author))
-	// Each line of a ticket is its author's; only long ones are wrapped.
-	for _, said := range strings.Split(strings.TrimSpace(t.Text.In(s.opts.Lang)), "\n") {
-		for _, l := range strings.Split(strings.TrimSpace(documents.Text(said, welcomeWidth-4)), "\n") {
-			b.WriteString(strings.TrimRight("  │ "+l, " ") + "\n")
-		}
+	for l := range strings.Lines(letter(t.Text.In(s.opts.Lang), welcomeWidth-4)) {
+		b.WriteString(strings.TrimRight("  │ "+l, " \n") + "\n")
 	}
 	b.WriteString("\n" + documents.Text(fmt.Sprintf(apostrophes(s.ui.T(
 		"Vous êtes %s %s (compte %s), sur le poste d'administration %s. Temps : %s. Ce qui se fait dans ce terminal et sur les machines est enregistré. « exit » ne termine pas l'épreuve. Tout se fait d'ici :",

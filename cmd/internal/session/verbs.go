@@ -9,7 +9,6 @@ import (
 
 	"github.com/situlab/situlab/grader/criteria"
 	"github.com/situlab/situlab/grader/evidence"
-	"github.com/situlab/situlab/scenarios/documents"
 )
 
 // verbs is the table of situ's subcommands (design.md, "The candidate's
@@ -158,7 +157,7 @@ func (c *call) ticket() error {
 		s.mu.Lock()
 		replies := slices.Clone(t.replies)
 		s.mu.Unlock()
-		err := c.printf("Ticket %s — %s\nDe : %s, à %s\n\n%s\n", "Ticket %s — %s\nFrom: %s, at %s\n\n%s\n", t.ID, t.Title, s.personName(t.Author), s.local(t.at).Format("15:04"), documents.Text(t.Text, c.width()))
+		err := c.printf("Ticket %s — %s\nDe : %s, à %s\n\n%s\n", "Ticket %s — %s\nFrom: %s, at %s\n\n%s\n", t.ID, t.Title, s.personName(t.Author), s.local(t.at).Format("15:04"), letter(t.Text, c.width()))
 		for _, r := range replies {
 			if err == nil {
 				err = c.print("\n> " + r + "\n")

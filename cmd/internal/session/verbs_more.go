@@ -66,6 +66,16 @@ func (s *Session) writeDossier() error {
 	return nil
 }
 
+// letter wraps what somebody wrote: each line stays the author's, only long ones
+// are broken.
+func letter(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		b.WriteString(strings.TrimRight(documents.Text(line, width), "\n") + "\n")
+	}
+	return b.String()
+}
+
 // width is how wide a text may be on the reader's terminal.
 func (c *call) width() int { return max(40, min(int(c.cols), 100)) }
 
@@ -131,7 +141,7 @@ func (c *call) inbox() error {
 		return c.printf("Aucun message.\n", "No message.\n")
 	}
 	for _, m := range mails {
-		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", s.local(m.at).Format("15:04:05"), m.from, documents.Text(m.text, c.width())); err != nil {
+		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", s.local(m.at).Format("15:04:05"), m.from, letter(m.text, c.width())); err != nil {
 			return err
 		}
 	}

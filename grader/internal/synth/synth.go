@@ -73,6 +73,18 @@ func Facts(twin bool) evidence.Facts {
 			Nets:   []string{"10.20.110.0/24", "10.20.130.0/24"},
 			Inside: []string{"rt-til1", "dns2", "pc-tib-01"}, Places: []string{evidence.PlacePost, evidence.PlacePath}},
 		Map: companyMap(),
+		Labels: evidence.Labels{
+			Segments: map[string]evidence.Text{"bur2": text("Bureaux de Tilly", "Tilly offices"), "ate2": text("Atelier de Tilly", "Tilly workshop"),
+				"bur": text("Bureaux de Bréval", "Bréval offices"), "be": text("Bureau d’études", "Design office"),
+				"wan1": text("Lien opérateur, côté Bréval", "Carrier line, Bréval side"), "srv": text("Serveurs de Bréval", "Bréval servers")},
+			Services: map[string]evidence.Text{"erp": text("ERP Vulcain", "Vulcain ERP"), "files": text("Fichiers et plans", "Files and drawings"),
+				"dns": text("Noms et adresses", "Names and addresses"), "mail": text("Messagerie", "Mail")},
+			Canaries:  map[string]evidence.Text{"plan-0": text("Plan AM-1163", "Drawing AM-1163"), "plan-1": text("Plan AM-1164", "Drawing AM-1164")},
+			Persons:   map[string]string{"tib-2": "Paul Lemoine", "plemoine": "Paul Lemoine"},
+			Contacts:  map[string]evidence.Text{"technician": text("Technicien de proximité", "On-site technician")},
+			Documents: map[string]evidence.Text{"plan-reseau": text("Plan du réseau", "Network plan")},
+			Secrets:   map[string]evidence.Text{"ospf-wan1": text("Clé OSPF du lien", "OSPF key of the line")},
+		},
 		Solution: evidence.Solution{
 			Cause: text("L’interface WAN de rt-til1 est déclarée passive dans OSPF : plus de voisin, plus de routes.", "The WAN interface of rt-til1 is passive in OSPF: no neighbour, no routes."),
 			Chain: []evidence.Text{
@@ -105,21 +117,23 @@ func companyMap() evidence.MapData {
 			m.Links = append(m.Links, evidence.MapLink{Node: id, Segment: s})
 		}
 	}
+	m.Sites = []evidence.MapSite{{ID: "Bréval", Label: text("Bréval", "Bréval")}, {ID: "Tilly", Label: text("Tilly", "Tilly")},
+		{ID: "carriers", Label: text("Opérateurs et Internet", "Carriers and Internet")}}
 	for i, x := range []struct{ id, cidr, site string }{
 		{"srv", "10.20.10.0/24", "Bréval"}, {"adm", "10.20.20.0/24", "Bréval"}, {"bur", "10.20.30.0/24", "Bréval"},
 		{"be", "10.20.40.0/24", "Bréval"}, {"ate", "10.20.50.0/24", "Bréval"}, {"dmz", "10.20.60.0/24", "Bréval"},
-		{"interco", "10.20.70.0/29", "Bréval"}, {"wan1", "10.20.255.0/30", "(opérateur)"},
-		{"wan2", "10.20.255.4/30", "(opérateur)"}, {"sec1", "10.20.255.8/30", "(opérateur)"},
-		{"sec2", "10.20.255.12/30", "(opérateur)"}, {"inet", "203.0.113.0/29", "(opérateur)"},
+		{"interco", "10.20.70.0/29", "Bréval"}, {"wan1", "10.20.255.0/30", "carriers"},
+		{"wan2", "10.20.255.4/30", "carriers"}, {"sec1", "10.20.255.8/30", "carriers"},
+		{"sec2", "10.20.255.12/30", "carriers"}, {"inet", "203.0.113.0/29", "carriers"},
 		{"srv2", "10.20.110.0/24", "Tilly"}, {"bur2", "10.20.130.0/24", "Tilly"}, {"ate2", "10.20.150.0/24", "Tilly"},
 	} {
 		m.Segments = append(m.Segments, evidence.MapSegment{ID: x.id, Label: x.id, CIDR: x.cidr, Site: x.site, X: float64(i)})
 	}
 	node("rt-brv1", "router", "Bréval", "interco", "srv", "adm", "bur", "be", "ate", "wan1", "sec1")
 	node("fw-brv1", "firewall", "Bréval", "interco", "dmz", "inet")
-	node("op-mpls", "operator", "(opérateur)", "wan1", "wan2")
-	node("op-secours", "operator", "(opérateur)", "sec1", "sec2")
-	node("op-inet", "operator", "(opérateur)", "inet")
+	node("op-mpls", "operator", "carriers", "wan1", "wan2")
+	node("op-secours", "operator", "carriers", "sec1", "sec2")
+	node("op-inet", "operator", "carriers", "inet")
 	node("rt-til1", "router", "Tilly", "wan2", "sec2", "srv2", "bur2", "ate2")
 	for _, x := range [][]string{{"srv", "dns1", "dhcp1", "ann1", "fic1", "bdd1", "erp1", "web1", "mail1", "log1"},
 		{"adm", "adm1", "sup1", "sauv1", "depot1"}, {"dmz", "ext1", "relais1"}, {"srv2", "dns2", "sauv2"}} {
