@@ -27,7 +27,7 @@ var yesterday = remains{
 		"var/log/nginx", "var/log/samba", "var/log/postgresql", "var/log/vulcain", "root/.history_frr",
 	},
 	leases: []string{"var/lib/kea/kea-leases4.csv"},
-	dirs: []string{"var/log/journal", "var/log/frr", "var/log/machines", "var/tmp/frr", "var/lib/prometheus/metrics2", "var/lib/prometheus/alertmanager"},
+	dirs:   []string{"var/log/journal", "var/log/frr", "var/log/machines", "var/tmp/frr", "var/lib/prometheus/metrics2", "var/lib/prometheus/alertmanager"},
 }
 
 // breakIt injects the provisioned faults and the decoys while nothing runs,
