@@ -157,9 +157,16 @@ func largest() (nodes int, rates bool) {
 	return nodes, rates
 }
 
-// tryLimits raises what so many nodes need and puts it back.
+// tryLimits raises what so many nodes more than run now need and puts it back.
 func tryLimits(nodes int) error {
-	err := host.RaiseLimits(nodes)
+	running := 0
+	for _, l := range labnet.List() {
+		running += l.IDs
+	}
+	err := host.RaiseLimits(running + nodes)
+	if err == nil && running > 0 {
+		err = host.RaiseLimits(running) // only the number is put back while labs run
+	}
 	err = errors.Join(err, host.RestoreLimits())
 	labnet.Tidy()
 	return err
