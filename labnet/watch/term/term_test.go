@@ -367,7 +367,7 @@ func TestEnterWithoutAPromptIsTold(t *testing.T) {
 	h := start(t, testSpec(t, "/bin/bash", "--norc", "--noprofile"))
 	v := view(t, h)
 	v.expect("/#")
-	v.typeIn(repl + ` -c 'while printf "calc: "; read -r x; do [ "$x" = q ] && break; echo "# = $x"; done'` + "\r")
+	v.typeIn(repl + ` -c 'while printf "calc%s" ": "; read -r x; do [ "$x" = q ] && break; echo "# = $x"; done'` + "\r")
 	v.expect("calc: ")
 	v.typeIn("1+1\r")
 	v.expect("# = 1+1")
