@@ -17,6 +17,7 @@ import (
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/session"
 	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/labnet/watch/term"
 )
 
@@ -131,25 +132,36 @@ func (a *app) printVerdict(v *grader.Verdict, res *session.Result) error {
 }
 
 // printOutcomes lists criteria and points with their sentences.
+// printOutcomes shows a verdict to people: proposals with their sentence, what the
+// jury may ask, and what it must know besides.
 func (a *app) printOutcomes(v *grader.Verdict) {
+	word := func(o check.Outcome) string {
+		label := o.Label().In(a.ui.Lang)
+		switch o {
+		case check.Acquired:
+			return a.ui.Good(label)
+		case check.NotAcquired:
+			return a.ui.Bad(label)
+		}
+		return label
+	}
 	for _, c := range v.Capacities {
-		a.ui.Printf("%s\n", a.ui.Bold(fmt.Sprintf(a.ui.T("Capacité %s : %s", "Capacity %s: %s"), c.ID, c.Outcome)))
+		a.ui.Printf("%s %s\n", a.ui.Bold(fmt.Sprintf(a.ui.T("Capacité %s :", "Capacity %s:"), c.ID)), word(c.Outcome))
 		for _, k := range c.Criteria {
-			a.ui.Printf("  %s : %s\n", k.ID, k.Outcome)
+			a.ui.Printf(a.ui.T("  %s : %s\n", "  %s: %s\n"), k.ID, word(k.Outcome))
 			for _, p := range k.Points {
-				if string(p.Outcome) == "sans_objet" {
+				if p.Outcome == check.NotConcerned {
 					continue
 				}
-				word := string(p.Outcome)
-				switch word {
-				case "acquis":
-					word = a.ui.Good(word)
-				case "non_acquis":
-					word = a.ui.Bad(word)
+				a.ui.Printf("    %-9s %s\n              %s\n", p.ID, word(p.Outcome), p.Sentence.In(a.ui.Lang))
+				if q := p.Question; q != nil {
+					a.ui.Printf("              → %s\n", q.In(a.ui.Lang))
 				}
-				a.ui.Printf("    %-9s %s (%s)\n              %s\n", p.ID, word, p.Reason, p.Sentence.In(a.ui.Lang))
 			}
 		}
+	}
+	for _, f := range v.Flags {
+		a.ui.Printf("%s %s\n", a.ui.Bold(a.ui.T("À savoir :", "To be known:")), f.Sentence.In(a.ui.Lang))
 	}
 }
 

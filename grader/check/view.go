@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/situlab/situlab/grader/evidence"
 )
@@ -248,10 +249,15 @@ func (v *View) starved(at int64) bool {
 	return false
 }
 
+// lossTold is how long after it happened a loss may be told, in nanoseconds.
+const lossTold = int64(5 * time.Second)
+
 func (v *View) readRecorders() {
 	for _, r := range v.byType[evidence.TypeRecorderLoss] {
 		l, _ := evidence.As[evidence.RecorderLoss](r)
-		if l.Lost > 0 {
+		// What is lost of the examinations is no part of the candidate's work; a loss
+		// of the work is told a moment later.
+		if l.Lost > 0 && r.BootNS <= v.Finish+lossTold {
 			v.lost[l.Recorder] += l.Lost
 			v.lossEv[l.Recorder] = append(v.lossEv[l.Recorder], r.Seq)
 		}

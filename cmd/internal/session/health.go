@@ -14,8 +14,6 @@ import (
 // Bounds of a healthy host: beyond them the lab is starved and the candidate
 // must not pay for it.
 const (
-	maxSteal      = 25.0 // percent of the CPU time taken by other guests
-	minMemory     = 200  // MB available
 	healthEvery   = 5 * time.Second
 	flagAfter     = 60 * time.Second // out of band for so long is a flag
 	pauseAfter    = 5 * time.Minute  // and for so long pauses the session
@@ -68,7 +66,7 @@ func (h *health) sample(now time.Time, f *footprint) evidence.HostHealth {
 		out.LoadPercent = 100 * float64(total-(t.idle-h.last.idle)) / float64(total)
 	}
 	h.last = t
-	out.OutOfBand = out.StealPercent > maxSteal || out.MemAvailableMB < minMemory || !out.ControlOK && !explained
+	out.OutOfBand = out.Starved() || !out.ControlOK && !explained
 	switch {
 	case !out.OutOfBand:
 		h.since = time.Time{}

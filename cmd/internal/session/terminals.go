@@ -14,6 +14,7 @@ import (
 
 	"github.com/situlab/situlab/grader/evidence"
 	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch/term"
 	"github.com/situlab/situlab/scenarios"
@@ -44,6 +45,10 @@ type terminals struct {
 func newTerminals(s *Session) *terminals {
 	return &terminals{s: s, dir: filepath.Join(s.dir, "terminals"), opened: map[string]*term.Handle{}, current: make(chan struct{})}
 }
+
+// sockets is where the terminals' sockets lie: beside the lab's state, since the
+// place of the results may have any name.
+func (t *terminals) sockets() string { return filepath.Join(host.LabState(t.s.labName()), "terminals") }
 
 // candidate is the account that the candidate works with.
 func (s *Session) candidate() scenarios.Person {
@@ -103,9 +108,12 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 	}
 	farewell := "\r\n" + s.ui.T("— le poste d’administration redémarre ou s’éteint ; s’il redémarre, le terminal reviendra —",
 		"— the administration workstation reboots or goes off; if it reboots, the terminal will come back —") + "\r\n"
+	if err := os.MkdirAll(t.sockets(), 0o700); err != nil {
+		return "", fmt.Errorf("open a terminal on %s: %w", s.admin, err)
+	}
 	s.joiner.Expect(id, s.admin, uid, "")
 	h, err := term.Start(ctx, term.Spec{
-		ID: id, Kind: kind, Dir: t.dir, State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
+		ID: id, Kind: kind, Dir: t.dir, SocketDir: t.sockets(), State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
 		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner, Farewell: farewell,
 		Env: []string{"HOME=" + home, "USER=" + login, "LOGNAME=" + login, "SHELL=/bin/bash", "TERM=" + termType(),
 			"LANG=" + locale, "SITU_LANG=" + s.opts.Lang, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},

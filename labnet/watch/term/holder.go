@@ -131,11 +131,11 @@ func hold(s Spec, ready func()) error {
 		return err
 	}
 	unix.Umask(0o077)
-	l, err := listen(s.file(".sock"))
+	l, err := listen(s.socket())
 	if err != nil {
 		return err
 	}
-	defer os.Remove(s.file(".sock"))
+	defer os.Remove(s.socket())
 	defer l.Close()
 	rec, err := newRecorder(&s, map[string]string{"TERM": "xterm-256color"})
 	if err != nil {
@@ -151,7 +151,7 @@ func hold(s Spec, ready func()) error {
 	h := &holder{spec: s, rec: rec, prog: prog, screen: newScreen(int(s.Cols), int(s.Rows)), input: make(chan []byte, 16),
 		acct: account{sum: sha256.New()}, rate: newBucket(s.MaxBytes)}
 	h.info = Info{ID: s.ID, Kind: s.Kind, Node: s.Node, Session: prog.session, PID: prog.pid, Holder: os.Getpid(),
-		Cols: s.Cols, Rows: s.Rows, Socket: s.file(".sock"), Cast: s.file(".cast"), Events: s.file(".events"), BootNS: rec.start}
+		Cols: s.Cols, Rows: s.Rows, Socket: s.socket(), Cast: s.file(".cast"), Events: s.file(".events"), BootNS: rec.start}
 	h.srv = newServer(h, l)
 	if err := h.rec.event(Event{Kind: EventOpen, Session: prog.session, PID: prog.pid, Cols: s.Cols, Rows: s.Rows}); err != nil {
 		return err

@@ -18,6 +18,8 @@ type Spec struct {
 	Kind string `json:"kind,omitempty"`
 	// Dir is the host's directory of the files; no node may reach it.
 	Dir string `json:"dir"`
+	// SocketDir is where the socket lies, if not in Dir; it exists.
+	SocketDir string `json:"socketDir,omitempty"`
 	// State, Lab and Node choose the node (labnet/node/oci.Attach). With an empty
 	// Node the program runs on the host: tests only.
 	State string `json:"state,omitempty"`
@@ -77,6 +79,15 @@ func (s *Spec) check() error {
 }
 
 func (s *Spec) file(ext string) string { return filepath.Join(s.Dir, s.ID+ext) }
+
+// socket lies apart from the recordings where their place may have a long name
+// (sun_path holds 108 bytes, unix(7)).
+func (s *Spec) socket() string {
+	if s.SocketDir != "" {
+		return filepath.Join(s.SocketDir, s.ID+".sock")
+	}
+	return s.file(".sock")
+}
 
 // Info is what is known of a terminal from outside.
 type Info struct {
