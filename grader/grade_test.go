@@ -54,7 +54,7 @@ var expected = map[string]struct {
 		"3.3-ii": "acquis author_answered"}, "jury", 0, ""},
 	"twin-do-nothing": {want{"3.1-i": "non_acquis no_diagnosis", "3.2a": "jury no_test_no_change",
 		"3.3-ii": "jury author_not_answered"}, "jury", 1, ""},
-	"twin-repairs":       {want{"3.1-i": "jury false_alarm_but_changed", "3.2a": "jury changed_without_fault"}, "jury", 0, "changes_outside_element"},
+	"twin-repairs":       {want{"3.1-i": "jury false_alarm_but_changed", "3.2a": "jury changed_without_fault"}, "jury", 0, "changes_without_fault"},
 	"twin-names-a-fault": {want{"3.1-i": "non_acquis false_alarm_missed", "3.2a": "acquis tested_without_change"}, "jury", 1, ""},
 }
 
@@ -229,5 +229,43 @@ func TestInvalidEnvironment(t *testing.T) {
 				t.Errorf("%s is %s in an invalid environment", p.ID, p.Outcome)
 			}
 		}
+	}
+}
+
+// TestInterrupted: nothing is held against a candidate who could not finish, and
+// the code says so, not that a point is missing.
+func TestInterrupted(t *testing.T) {
+	for name, end := range map[string]func(*synth.Session){
+		"interrupted":  func(s *synth.Session) { s.Say(&evidence.SessionFinish{Reason: evidence.FinishInterrupted}) },
+		"never closed": func(*synth.Session) {},
+	} {
+		s := synth.New(synth.Facts(false), 1)
+		for range 4 {
+			s.Exec("rt-til1", "systemctl", "restart", "frr")
+			s.Wait(30)
+		}
+		end(s)
+		s.Reveal()
+		v := grade(t, s)
+		if v.ExitCode() != 130 || !v.Interrupted() || v.Environment != grader.EnvironmentValid {
+			t.Errorf("%s: exit %d, interrupted %v, environment %s", name, v.ExitCode(), v.Interrupted(), v.Environment)
+		}
+		for _, cr := range v.Capacities[0].Criteria {
+			for _, p := range cr.Points {
+				if p.Outcome == "non_acquis" {
+					t.Errorf("%s: %s is non_acquis: %s", name, p.ID, p.Sentence.FR)
+				}
+			}
+		}
+	}
+	// A lab that failed before anybody entered is not an interruption.
+	s := synth.New(synth.Facts(false), 1)
+	s.Add("controller", "", "controller", &evidence.SessionInvalid{Reason: "lab_not_ready"})
+	s.Reveal()
+	if v := grade(t, s); v.ExitCode() != 4 || v.Interrupted() {
+		t.Errorf("invalid: exit %d, interrupted %v", v.ExitCode(), v.Interrupted())
+	}
+	if v := grade(t, synth.DoNothing(1)); v.ExitCode() != 1 || v.Interrupted() {
+		t.Errorf("finished: exit %d, interrupted %v", v.ExitCode(), v.Interrupted())
 	}
 }

@@ -101,22 +101,44 @@ func ReadVerdict(data []byte) (*Verdict, error) {
 	return &v, nil
 }
 
-// ExitCode is that of run and grade: 4 for an invalid environment, 1 if a
-// point is non_acquis, else 0.
+// Exit codes of run and grade.
+const (
+	exitDone        = 0
+	exitNotAcquired = 1
+	exitEnvironment = 4
+	exitInterrupted = 130
+)
+
+// Interrupted says whether the session did not come to its end (see the flag
+// interrupted_session): nothing of it is held against the candidate.
+func (v *Verdict) Interrupted() bool {
+	for _, f := range v.Flags {
+		if f.Code == check.InterruptedSession {
+			return true
+		}
+	}
+	return false
+}
+
+// ExitCode is that of run and grade: 4 for an invalid environment, 130 for an
+// interrupted session, 1 if a point is non_acquis, else 0.
 func (v *Verdict) ExitCode() int {
-	if v.Environment == EnvironmentInvalid {
-		return 4
+	switch {
+	case v.Environment == EnvironmentInvalid:
+		return exitEnvironment
+	case v.Interrupted():
+		return exitInterrupted
 	}
 	for _, c := range v.Capacities {
 		for _, cr := range c.Criteria {
 			for _, p := range cr.Points {
 				if p.Outcome == check.NotAcquired {
-					return 1
+					return exitNotAcquired
 				}
 			}
 		}
 	}
-	return 0
+	return exitDone
 }
 
 // Point finds a point of the verdict.

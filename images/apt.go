@@ -25,8 +25,9 @@ var mirrorSettings = []string{
 	"Acquire::Check-Valid-Until", "Acquire::Check-Date",
 }
 
-// prepareApt reads the machine's sources, and copies its keys into dir.
-func prepareApt(ctx context.Context, host fs.FS, suite, dir string) (*apt, error) {
+// debianSources are the machine's sources of a Debian release's packages; without
+// any the machine is no Debian.
+func debianSources(host fs.FS, suite string) ([]source, error) {
 	all, err := readSources(host)
 	if err != nil {
 		return nil, err
@@ -34,6 +35,15 @@ func prepareApt(ctx context.Context, host fs.FS, suite, dir string) (*apt, error
 	chosen := forSuite(mirrorLists(host, all), suite)
 	if len(chosen) == 0 {
 		return nil, notDebian(nil)
+	}
+	return chosen, nil
+}
+
+// prepareApt reads the machine's sources, and copies its keys into dir.
+func prepareApt(ctx context.Context, host fs.FS, suite, dir string) (*apt, error) {
+	chosen, err := debianSources(host, suite)
+	if err != nil {
+		return nil, err
 	}
 	a := &apt{dir: dir}
 	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o755); err != nil {

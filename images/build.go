@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +13,9 @@ import (
 	"time"
 )
 
-// buildBytes is what a build needs on the disk: about 0.9 GB of layers, 0.4 GB
+// BuildBytes is what a build needs on the disk: about 0.9 GB of layers, 0.4 GB
 // of packages, and the base's packages once more while it is made.
-const buildBytes = 2 << 30
+const BuildBytes = 2 << 30
 
 // BuildOptions change what Build does.
 type BuildOptions struct {
@@ -46,63 +47,95 @@ func (s *Store) Ensure(ctx context.Context, p Progress) (*Image, error) {
 
 func (s *Store) build(ctx context.Context, r *recipe, o BuildOptions) (*Image, error) {
 	if !o.Fresh {
-		if img, err := s.built(r); err != nil || img != nil {
+		img, current, err := s.find(r)
+		if err != nil || current {
 			return img, err
 		}
-	}
-	if err := canBuild(); err != nil {
-		return nil, err
+		if img != nil && os.Geteuid() != 0 {
+			return s.load(img.ID) // only root makes it the default
+		}
+		if img == nil {
+			err = canBuild(os.DirFS("/"), r.base.Suite) // before waiting for others
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	tmp, end, err := s.change(ctx, o.Progress)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	if err := roomFor(s.dir, buildBytes); err != nil {
-		return nil, err
-	}
-	if !o.Fresh { // another process may have built it while we waited
-		if img, err := s.built(r); err != nil || img != nil {
+	if !o.Fresh { // another process may have built it, or removed it, while we waited
+		img, current, err := s.find(r)
+		if err != nil || current {
 			return img, err
 		}
+		if img != nil {
+			return img, s.commit(img)
+		}
+	}
+	if err := canBuild(os.DirFS("/"), r.base.Suite); err != nil {
+		return nil, err
+	}
+	if err := roomFor(s.dir, BuildBytes); err != nil {
+		return nil, err
 	}
 	b := &builder{store: s, recipe: r, options: o, tmp: tmp, lists: filepath.Join(tmp, "lists"), archives: filepath.Join(s.cache, "packages")}
 	return b.build(ctx)
 }
 
-// built finds the recipe's image in the store, and makes it the default.
-func (s *Store) built(r *recipe) (*Image, error) {
-	all, err := s.layers()
+// Ready finds the image that nodes start from when nothing is built: what
+// [Store.Ensure] returns at once. It changes nothing. A [NoImageError] says that
+// one has to be built or imported first.
+func (s *Store) Ready() (*Image, error) {
+	if img, err := s.Image(""); err == nil && img.Origin == "import" {
+		return img, nil
+	}
+	r, err := ownRecipe()
 	if err != nil {
 		return nil, err
+	}
+	img, _, err := s.find(r)
+	if err == nil && img == nil {
+		err = &NoImageError{}
+	}
+	return img, err
+}
+
+// find puts the recipe's image together from the store's layers; nil if one is
+// missing. current says that it is the default image already. Nothing is changed:
+// without the lock, a layer may go as soon as it is found.
+func (s *Store) find(r *recipe) (img *Image, current bool, err error) {
+	all, err := s.layers()
+	if err != nil {
+		return nil, false, err
 	}
 	key, err := r.baseKey()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	base, ok := byKey(all, key)
 	if !ok {
-		return nil, nil
+		return nil, false, nil
 	}
 	layers := []layer{base}
 	for _, role := range r.roles {
 		if key, err = r.roleKey(role.role, base.ID); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		l, ok := byKey(all, key)
 		if !ok {
-			return nil, nil
+			return nil, false, nil
 		}
 		layers = append(layers, l)
 	}
-	img := newImage(r, layers)
-	if def, err := s.Image(""); err == nil && def.ID == img.digest() {
-		return def, nil
+	img = newImage(r, layers)
+	img.store, img.ID = s, img.digest()
+	if def, err := s.Image(""); err == nil && def.ID == img.ID {
+		return def, true, nil
 	}
-	if os.Geteuid() != 0 {
-		return s.load(img.digest())
-	}
-	return img, s.commit(img)
+	return img, false, nil
 }
 
 func newImage(r *recipe, layers []layer) *Image {
@@ -113,13 +146,28 @@ func newImage(r *recipe, layers []layer) *Image {
 	return img
 }
 
-// canBuild checks what a build needs of the host before anything is made.
-func canBuild() error {
+// CanBuild checks what a build needs of this host: rights, Debian's packages and
+// the programs that install them.
+func CanBuild() error {
+	r, err := ownRecipe()
+	if err != nil {
+		return err
+	}
+	return canBuild(os.DirFS("/"), r.base.Suite)
+}
+
+// canBuild is CanBuild of a host's file system and a Debian release. A host that
+// has no Debian packages is told so first: no program that it could install would
+// help it.
+func canBuild(root fs.FS, suite string) error {
 	if os.Geteuid() != 0 {
 		return &HostError{What: "building an image needs root", Hint: "sudo situlab image build"}
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return notDebian(err)
+	}
+	if _, err := debianSources(root, suite); err != nil {
+		return err
 	}
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return &HostError{What: "mmdebstrap is not installed", Hint: "apt-get install mmdebstrap", Err: err}

@@ -316,8 +316,22 @@ func TestWithoutDebian(t *testing.T) {
 	if !errors.As(err, &h) || !strings.Contains(h.Hint, "situlab image import ") {
 		t.Errorf("got %v", err)
 	}
+	debian := machine(map[string]string{"etc/apt/sources.list": "deb http://deb.debian.org/debian trixie main\n"})
+	ubuntu := machine(map[string]string{"etc/apt/sources.list": "deb http://archive.ubuntu.com/ubuntu noble main universe\n"})
 	t.Setenv("PATH", "/nonexistent")
-	if err := canBuild(); !errors.As(err, &h) || !strings.Contains(h.Hint, "situlab image import ") {
-		t.Errorf("got %v", err)
+	if err := canBuild(debian, "bookworm"); !errors.As(err, &h) || !strings.Contains(h.Hint, "situlab image import ") {
+		t.Errorf("without apt-get: %v", err)
+	}
+	// With apt-get, mmdebstrap is asked for only where it would help.
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	if err := canBuild(debian, "bookworm"); !errors.As(err, &h) || h.Hint != "apt-get install mmdebstrap" {
+		t.Errorf("Debian without mmdebstrap: %v", err)
+	}
+	if err := canBuild(ubuntu, "bookworm"); !errors.As(err, &h) || !strings.Contains(h.Hint, "situlab image import ") || strings.Contains(err.Error(), "mmdebstrap is not installed") {
+		t.Errorf("Ubuntu without mmdebstrap: %v", err)
 	}
 }

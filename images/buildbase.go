@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // presetFile decides what a package's installation enables (systemd.preset(5)):
@@ -83,6 +84,9 @@ func (b *builder) makeBase(ctx context.Context, key string) (layer, error) {
 	}
 	failpoint("dressed")
 	if err := b.cleanBase(root); err != nil {
+		return layer{}, err
+	}
+	if err := backdate(root, time.Now().Add(-settled)); err != nil {
 		return layer{}, err
 	}
 	return b.store.seal(ctx, work, layer{Key: key})

@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,4 +144,31 @@ func dropEmpty(layer, base string) error {
 func isNotEmpty(err error) bool {
 	pe, ok := err.(*fs.PathError)
 	return ok && (pe.Err == unix.ENOTEMPTY || pe.Err == unix.EEXIST)
+}
+
+// settled is how old a new layer's files are at least: a machine of a company was
+// not installed on the day of its image, and a list of the newest files must show
+// what people did, not the build.
+const settled = 40 * 24 * time.Hour
+
+// backdate makes files newer than limit as old as limit; what the packages date
+// themselves stays.
+func backdate(dir string, limit time.Time) error {
+	to := unix.NsecToTimespec(limit.UnixNano())
+	return filepath.WalkDir(dir, func(p string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(p, &st); err != nil {
+			return &fs.PathError{Op: "stat", Path: p, Err: err}
+		}
+		if st.Mtim.Nano() <= to.Nano() {
+			return nil
+		}
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, []unix.Timespec{to, to}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &fs.PathError{Op: "set the time of", Path: p, Err: err}
+		}
+		return nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,6 +112,9 @@ func (b *builder) makeRole(ctx context.Context, r *roleRecipe, base layer, key s
 		return layer{}, err
 	}
 	if err := stripMarks(upper, b.store.tree(base.ID)); err != nil {
+		return layer{}, err
+	}
+	if err := backdate(upper, time.Now().Add(-settled)); err != nil {
 		return layer{}, err
 	}
 	return b.store.seal(ctx, work, layer{Key: key, Role: r.role, Base: base.ID})

@@ -9,10 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// newFile is what a file is called until it is whole.
+const newFile = ".new-*"
+
 // writeFile replaces a file in one step: a reader, or a machine that loses its
 // power, finds the old content or the new.
 func writeFile(file string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(file), newFile)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (s *Store) importLayout(ctx context.Context, tmp, dir, subject string, o Im
 	if err != nil {
 		return nil, err
 	}
-	o.Progress.tell("check "+subject, 0, 0)
+	o.Progress.tell("examine "+subject, 0, 0)
 	if err := verify(ctx, img); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

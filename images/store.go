@@ -127,6 +127,57 @@ func lock(ctx context.Context, f *os.File, p Progress) error {
 	}
 }
 
+// Sweep removes what interrupted changes of the store left and says what that was.
+// While somebody changes the store nothing is removed, and a store that is not
+// there is not made.
+func (s *Store) Sweep() ([]string, error) {
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil, nil
+	}
+	left := []string{filepath.Join(s.dir, "tmp")}
+	for _, where := range []string{"", "*", "layers/*"} {
+		files, err := filepath.Glob(filepath.Join(s.dir, where, newFile))
+		if err != nil {
+			return nil, err
+		}
+		left = append(left, files...)
+	}
+	found, size := false, int64(0)
+	for _, p := range left {
+		err := filepath.WalkDir(p, func(_ string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				var st fs.FileInfo
+				if st, err = d.Info(); err == nil {
+					size += st.Size()
+				}
+			}
+			return err
+		})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.RemoveAll(p)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("remove an interrupted change of the image store: %w", err)
+		}
+		found = true
+	}
+	if !found {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("unfinished work on the images (%d MiB)", size>>20)}, nil
+}
+
 // seal gives a finished tree (work/tree) its name and moves it into the store.
 // A layer of the same content that is already there is used instead.
 func (s *Store) seal(ctx context.Context, work string, l layer) (layer, error) {

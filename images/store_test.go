@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -460,6 +461,130 @@ func TestChangesWaitForEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	end()
+}
+
+// sealedLayers puts layers into the store as a build of the recipe would have.
+func sealedLayers(t *testing.T, s *Store, r *recipe) {
+	t.Helper()
+	tmp, end, err := s.change(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	seal := func(l layer, key string, err error) layer {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		work := filepath.Join(tmp, "layer"+l.Role)
+		if err := os.MkdirAll(filepath.Join(work, "tree", "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(work, "tree", "etc", "role"), []byte(l.Role), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		l.Key = key
+		if l, err = s.seal(context.Background(), work, l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	key, err := r.baseKey()
+	base := seal(layer{}, key, err)
+	for _, role := range r.roles {
+		key, err := r.roleKey(role.role, base.ID)
+		seal(layer{Role: role.role, Base: base.ID}, key, err)
+	}
+}
+
+// An image that is put together from layers of the store is described under its
+// lock: one that is being removed meanwhile is not.
+func TestBuiltImageIsDescribedUnderTheLock(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "images"))
+	r, err := loadRecipe(smallRecipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealedLayers(t, s, r)
+	t.Setenv("PATH", "/nonexistent") // nothing is built here
+	_, end, err := s.change(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := s.build(context.Background(), r, BuildOptions{Progress: func(string, int, int) { close(waiting) }})
+		done <- err
+	}()
+	select {
+	case <-waiting:
+	case err := <-done:
+		t.Fatalf("described while another changes the store (%v)", err)
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, "layers")); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if err := <-done; !errors.As(err, new(*HostError)) {
+		t.Errorf("build without its layers: %v", err)
+	}
+	if all, err := s.List(); err != nil || len(all) > 0 {
+		t.Errorf("images of layers that are gone: %v, %v", all, err)
+	}
+
+	// With the layers in place it is described, needs no tool, and is found.
+	sealedLayers(t, s, r)
+	img, err := s.build(context.Background(), r, BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if def, err := s.Image(""); err != nil || def.ID != img.ID {
+		t.Errorf("default: %v, %v", def, err)
+	}
+	checkWhole(t, s)
+}
+
+func TestSweep(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "images"))
+	if done, err := s.Sweep(); err != nil || done != nil {
+		t.Errorf("no store: %q, %v", done, err)
+	}
+	if _, err := os.Stat(s.dir); err == nil {
+		t.Error("a store was made")
+	}
+	file := writeTemp(t, smallRootfs(t, file{name: "big", body: strings.Repeat("x", 3<<20)}))
+	if !killed(t, "SITULAB_IMAGES_CHILD=import", "SITULAB_IMAGES_KILL=unpacked", "SITULAB_IMAGES_STORE="+s.dir, "SITULAB_IMAGES_FILE="+file) {
+		t.Fatal("the import was not killed")
+	}
+	half := filepath.Join(s.dir, "images", strings.Replace(newFile, "*", "1", 1))
+	if err := os.WriteFile(half, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Not while somebody is at work: he would lose what he makes.
+	busy, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(busy.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.Sweep(); err != nil || done != nil {
+		t.Errorf("at work: %q, %v", done, err)
+	}
+	busy.Close()
+	if done, err := s.Sweep(); err != nil || !slices.Equal(done, []string{"unfinished work on the images (3 MiB)"}) {
+		t.Errorf("swept: %q, %v", done, err)
+	}
+	for _, p := range []string{half, filepath.Join(s.dir, "tmp")} {
+		if _, err := os.Stat(p); err == nil {
+			t.Errorf("%s is left", p)
+		}
+	}
+	if done, err := s.Sweep(); err != nil || done != nil {
+		t.Errorf("twice: %q, %v", done, err)
+	}
+	mustImport(t, s, smallRootfs(t))
+	checkWhole(t, s)
 }
 
 func TestFullDisk(t *testing.T) {

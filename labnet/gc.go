@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/labnet/cable"
 	"github.com/situlab/situlab/labnet/host"
@@ -30,14 +29,13 @@ func GC(ctx context.Context) ([]string, error) {
 		removed = append(removed, done...)
 		errs = append(errs, err)
 	}
-	done, err := sweepDisks()
-	removed = append(removed, done...)
-	errs = append(errs, err)
-	if len(running()) == 0 {
-		// No lab runs: the desks of dead sessions and the raised limits go.
-		done, err := sweepDesks()
+	for _, sweep := range []func() ([]string, error){sweepDisks, sweepDesks} {
+		done, err := sweep()
 		removed = append(removed, done...)
-		errs = append(errs, err, host.RestoreLimits())
+		errs = append(errs, err)
+	}
+	if len(running()) == 0 {
+		errs = append(errs, host.RestoreLimits())
 		removeEmptyRun()
 	}
 	return removed, errors.Join(errs...)
@@ -45,20 +43,23 @@ func GC(ctx context.Context) ([]string, error) {
 
 func sweep(ctx context.Context, name string) ([]string, error) {
 	dir := host.LabState(name)
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := host.TryLock(filepath.Join(dir, "lock"))
+	if errors.Is(err, host.ErrHeld) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // somebody else is at it, or was
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, nil // somebody else is at it
-	}
 	removed, err := oci.Sweep(ctx, RuntimeState(name))
 	errs := []error{err, cable.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
 	if err := errors.Join(errs...); err != nil {
 		return removed, fmt.Errorf("lab %s: %w", name, err)
 	}
-	return append(removed, "lab "+name), os.RemoveAll(dir)
+	if err := removeState(dir); err != nil {
+		return removed, fmt.Errorf("lab %s: %w", name, err)
+	}
+	return append(removed, "lab "+name), nil
 }
 
 // sweepDisks removes disks whose lab has no state any more: a power cut empties
@@ -85,27 +86,6 @@ func sweepDisks() ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
-func sweepDesks() ([]string, error) {
-	dir := filepath.Join(host.Run(), "desk")
-	entries, _ := os.ReadDir(dir)
-	var removed []string
-	var errs []error
-	for _, e := range entries {
-		p := filepath.Join(dir, e.Name())
-		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-			errs = append(errs, err)
-			continue
-		}
-		if err := os.Remove(p); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, "desk "+e.Name())
-	}
-	_ = os.Remove(dir)
-	return removed, errors.Join(errs...)
-}
-
 // Tidy removes the run directory of the host when no lab runs and nothing of
 // anybody is in it: for whoever kept something there longer than its lab.
 func Tidy() {
@@ -121,16 +101,23 @@ func removeEmptyRun() {
 		return
 	}
 	for _, e := range entries {
-		if e.Name() == "labs" {
-			_ = os.Remove(filepath.Join(host.Run(), "labs"))
-			continue
-		}
-		if !strings.HasSuffix(e.Name(), ".lock") {
+		if e.Name() != "labs" && !strings.HasSuffix(e.Name(), ".lock") {
 			return
 		}
 	}
+	if err := os.Remove(filepath.Join(host.Run(), "labs")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // a lab has come
+	}
 	for _, e := range entries {
-		_ = os.Remove(filepath.Join(host.Run(), e.Name()))
+		if e.Name() == "labs" {
+			continue
+		}
+		f, err := host.TryLock(filepath.Join(host.Run(), e.Name()))
+		if err != nil {
+			return
+		}
+		_ = os.Remove(f.Name())
+		f.Close()
 	}
 	_ = os.Remove(host.Run())
 }

@@ -39,6 +39,8 @@ type Config struct {
 	Desk, DeskPath string
 	// BootDelay makes a reboot asked inside a node cost what it costs in life.
 	BootDelay map[scenarios.Class]time.Duration
+	// Runtime makes what runs the nodes; nil means OCI containers (node/oci).
+	Runtime func(node.Ground) (node.Runtime, error)
 	// Observe is told of the life of the lab; it must return quickly. Created
 	// is told before a node starts, so that recorders miss nothing.
 	Observe func(Event)
@@ -70,6 +72,14 @@ type Event struct {
 }
 
 // Lab is a site that runs on this host.
+//
+// Who may change which incarnations of the nodes exist: what concerns the whole
+// company (a start, a cold start, a reset, a pause, the end) holds life for
+// writing; what concerns one node (its reboot, typed or asked for) holds it for
+// reading, with the machine's own lock, and acts only if the incarnation that it
+// was meant for is still the machine's. So nothing that was begun for a node
+// that is gone reaches its successor, and what waits (a boot delay) waits
+// without a lock.
 type Lab struct {
 	cfg     Config
 	lock    *lock
@@ -77,13 +87,21 @@ type Lab struct {
 	runtime node.Runtime
 	sw      *cable.Switch
 	idBlock int
-
-	mu      sync.Mutex
-	nodes   map[string]*machine
-	closing bool
-	release *release // of the last start
-	wg      sync.WaitGroup
+	nodes   map[string]*machine // fixed once New has prepared it
 	start   time.Time
+
+	life   sync.RWMutex
+	alive  context.Context // ends when Close begins
+	end    context.CancelFunc
+	gone   chan struct{} // closed when Close has removed what it can
+	closed sync.Once
+	failed error // what Close said
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex    // guards what follows
+	paused  bool          // changes only while life is held for writing
+	turned  chan struct{} // closed at the next change of paused
+	release *release      // of the last start
 }
 
 // machine is one node of the lab with its present incarnation.
@@ -91,10 +109,43 @@ type machine struct {
 	site *scenarios.Node
 	spec node.Spec
 
-	mu    sync.Mutex // held while the incarnation changes
+	held []string // interfaces whose ports wait for the lease path, since the last start
+
+	change sync.Mutex // held while one incarnation makes way for the next
+
+	mu    sync.Mutex // guards what follows; held while a node is created
 	node  node.Node
+	over  chan struct{} // closed when node is the machine's no more
 	state State
-	held  []string // interfaces whose ports wait for the lease path
+}
+
+// put makes n the machine's incarnation; mu is held.
+func (m *machine) put(n node.Node) {
+	if m.over != nil {
+		close(m.over)
+	}
+	m.node, m.over = n, nil
+	if n != nil {
+		m.over = make(chan struct{})
+	}
+}
+
+// now is the present incarnation, nil if there is none, and its state.
+func (m *machine) now() (node.Node, State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.node, m.state
+}
+
+// become gives an incarnation another state, if it is still the machine's.
+func (m *machine) become(n node.Node, s State) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.node != n {
+		return false
+	}
+	m.state = s
+	return true
 }
 
 // State is the state of a node.
@@ -123,25 +174,31 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{cfg: cfg, lock: lk, nodes: map[string]*machine{}, start: time.Now()}
+	l := newLab(cfg)
+	l.lock = lk
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := host.RaiseLimits(len(cfg.Site.Nodes)); err != nil {
+	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
 		return nil, err
 	}
-	if l.idBlock, err = takeIDs(lk, len(cfg.Site.Nodes)); err != nil {
+	// After the ids: of two labs that start together, the later sees both.
+	if err := host.RaiseLimits(nodesOfAll()); err != nil {
 		return nil, err
 	}
 	ids := make([]uint32, len(cfg.Site.Nodes))
 	for i := range ids {
 		ids[i] = idBase(l.idBlock, i)
 	}
+	newRuntime := cfg.Runtime
+	if newRuntime == nil {
+		newRuntime = containers
+	}
 	// Not assigned on error: an interface that holds a nil pointer is not nil,
 	// and Close would ask it to work.
-	rt, err := oci.New(oci.Config{State: RuntimeState(cfg.Name), IDs: ids})
+	rt, err := newRuntime(l.ground(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -164,10 +221,40 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
+	l.life.Lock() // a node may reboot while the others start
+	defer l.life.Unlock()
 	if err := l.startAll(ctx, l.pristine); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+func newLab(cfg Config) *Lab {
+	l := &Lab{cfg: cfg, nodes: map[string]*machine{}, start: time.Now(), gone: make(chan struct{}), turned: make(chan struct{})}
+	l.alive, l.end = context.WithCancel(context.Background())
+	return l
+}
+
+// containers is the runtime of a lab that names no other.
+func containers(g node.Ground) (node.Runtime, error) {
+	return oci.New(oci.Config{State: g.State, IDs: g.IDs, Memory: g.Memory, PIDs: g.PIDs})
+}
+
+// nodePIDs is how many processes and threads one node may have.
+const nodePIDs = 1024
+
+// ground bounds all nodes together to half of what each may use: a ready company
+// of 61 nodes uses a tenth of it, and a lab that runs amok leaves room to others.
+func (l *Lab) ground(ids []uint32) node.Ground {
+	g := node.Ground{State: RuntimeState(l.cfg.Name), IDs: ids}
+	for i := range l.cfg.Site.Nodes {
+		g.Memory += memoryLimit(&l.cfg.Site.Nodes[i])
+		g.PIDs += nodePIDs
+	}
+	// A small lab is one in which each may use its share.
+	g.Memory = max(g.Memory/2, min(g.Memory, 1<<30))
+	g.PIDs = max(g.PIDs/2, min(g.PIDs, 8*nodePIDs))
+	return g
 }
 
 // prepare makes the specs of all nodes.
@@ -183,6 +270,7 @@ func (l *Lab) prepare() error {
 			Disk:      filepath.Join(l.disk.Mount(), n.Name),
 			IDBase:    idBase(l.idBlock, i),
 			Memory:    memoryLimit(n),
+			PIDs:      nodePIDs,
 			CPUShares: shares(n.Class),
 		}}
 		if n.Class == scenarios.Admin && l.cfg.Desk != "" {
@@ -208,20 +296,6 @@ func memoryLimit(n *scenarios.Node) int64 {
 	}
 }
 
-// shares lets what others wait for boot first.
-func shares(c scenarios.Class) uint64 {
-	switch c {
-	case scenarios.Admin: // the first shell: somebody sits in front of it
-		return 131072
-	case scenarios.Router, scenarios.Operator:
-		return 16384
-	case scenarios.Server:
-		return 2048
-	default:
-		return 256
-	}
-}
-
 // order lists the machines by rank, then by the order of the site.
 func (l *Lab) order() []*machine {
 	out := make([]*machine, 0, len(l.cfg.Site.Nodes))
@@ -239,7 +313,10 @@ func (l *Lab) order() []*machine {
 func (l *Lab) startAll(ctx context.Context, prepare func(string, node.Node) error) error {
 	begin := time.Now()
 	ms := l.order()
-	if err := each(ctx, workers(), ms, func(ctx context.Context, m *machine) error { return l.create(ctx, m, prepare) }); err != nil {
+	if err := each(ctx, workers(), ms, func(ctx context.Context, m *machine) error {
+		_, err := l.create(ctx, m, m.booting(), prepare)
+		return err
+	}); err != nil {
 		return err
 	}
 	return l.startCreated(ctx, ms, begin)
@@ -256,7 +333,8 @@ func (l *Lab) startCreated(ctx context.Context, ms []*machine, begin time.Time) 
 	// for longer the more of the others boot already.
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range ms {
-		g.Go(func() error { return l.startNode(ctx, m) })
+		n, _ := m.now()
+		g.Go(func() error { return l.startNode(ctx, m, n) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -278,28 +356,29 @@ func (l *Lab) pristine(name string, n node.Node) error {
 	return n.Write(nodeFiles(files, l.cfg.Start))
 }
 
-// create makes a node and its cables; prepare may change its disk.
-func (l *Lab) create(ctx context.Context, m *machine, prepare func(string, node.Node) error) error {
+// create makes a machine's next incarnation and its cables; prepare may change
+// its disk.
+func (l *Lab) create(ctx context.Context, m *machine, spec node.Spec, prepare func(string, node.Node) error) (node.Node, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n, err := l.runtime.Create(ctx, m.spec)
+	n, err := l.runtime.Create(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("node %s: %w", m.site.Name, err)
+		return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
 	}
-	m.node = n
+	m.put(n)
 	if prepare != nil {
 		if err := prepare(m.site.Name, n); err != nil {
-			return fmt.Errorf("node %s: %w", m.site.Name, err)
+			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
 	}
 	for _, i := range m.site.Interfaces {
 		if err := l.plug(ctx, m.site.Name, i, n.NetNS()); err != nil {
-			return fmt.Errorf("node %s: %w", m.site.Name, err)
+			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
 	}
 	m.state = Starting
 	l.tell(Event{Step: Created, Node: m.site.Name, PID: n.PID()})
-	return nil
+	return n, nil
 }
 
 // plug gives a node one of its cables: what the network was last told about it
@@ -328,15 +407,17 @@ func nodeFiles(files []scenarios.TreeFile, start time.Time) []node.File {
 }
 
 // startNode starts PID 1 and watches over its life.
-func (l *Lab) startNode(ctx context.Context, m *machine) error {
-	n := m.node
+func (l *Lab) startNode(ctx context.Context, m *machine, n node.Node) error {
 	if err := n.Start(ctx); err != nil {
 		return fmt.Errorf("node %s: %w", m.site.Name, err)
 	}
+	m.mu.Lock()
+	over := m.over
+	m.mu.Unlock()
 	l.wg.Add(1)
 	go func() {
 		defer l.wg.Done()
-		l.follow(m, n)
+		l.follow(m, n, over)
 	}()
 	return nil
 }
@@ -346,7 +427,7 @@ func (l *Lab) tell(e Event) {
 	l.cfg.Observe(e)
 }
 
-// each runs f over the machines, in order, so many at once.
+// each runs f over the machines, in order, so many at once, until one fails.
 func each(ctx context.Context, atOnce int, ms []*machine, f func(context.Context, *machine) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
@@ -354,6 +435,22 @@ func each(ctx context.Context, atOnce int, ms []*machine, f func(context.Context
 		g.Go(func() error { return f(ctx, m) })
 	}
 	return g.Wait()
+}
+
+// every runs f over all machines, in order, so many at once; the failure of one
+// is nothing to the others.
+func every(atOnce int, ms []*machine, f func(*machine) error) error {
+	errs := make([]error, len(ms))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, m := range ms {
+		g.Go(func() error {
+			errs[i] = f(m)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errors.Join(errs...)
 }
 
 // Site is the site that runs.
@@ -365,16 +462,15 @@ func (l *Lab) Name() string { return l.cfg.Name }
 // Switch is the lab's network.
 func (l *Lab) Switch() *cable.Switch { return l.sw }
 
-// Node is the present incarnation of a node, nil for a name that the site does
-// not have.
+// Node is the present incarnation of a node, nil for one that has none and for a
+// name that the site does not have.
 func (l *Lab) Node(name string) node.Node {
 	m := l.nodes[name]
 	if m == nil {
 		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.node
+	n, _ := m.now()
+	return n
 }
 
 // NodeState is the state of a node.
@@ -395,13 +491,12 @@ func (l *Lab) NodeState(name string) State {
 	return m.state
 }
 
-// WaitRunning waits until every node that is starting has booted, and no port
-// waits for the lease path any more.
+// WaitRunning waits until every node that is starting has booted, no port waits
+// for the lease path any more, and every node has its ordinary share of the
+// processors.
 func (l *Lab) WaitRunning(ctx context.Context) error {
 	for _, m := range l.order() {
-		m.mu.Lock()
-		n := m.node
-		m.mu.Unlock()
+		n, _ := m.now()
 		if n == nil {
 			continue
 		}
@@ -413,10 +508,14 @@ func (l *Lab) WaitRunning(ctx context.Context) error {
 			return fmt.Errorf("node %s has not finished its boot: %w", m.site.Name, ctx.Err())
 		}
 	}
+	r := l.lastRelease()
 	select {
-	case <-l.released():
+	case <-r.done:
 	case <-ctx.Done():
 		return fmt.Errorf("the workstations' ports: %w", ctx.Err())
+	}
+	if r.err != nil {
+		return r.err
 	}
 	l.tell(Event{Step: Running})
 	return nil

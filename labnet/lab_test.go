@@ -3,19 +3,25 @@ package labnet_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/situlab/situlab/images"
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/cable"
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
+	"github.com/situlab/situlab/labnet/node/oci"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -28,6 +34,33 @@ func pair(node, addr string) scenarios.Node {
 
 // start runs a lab of two nodes on one segment, with a second segment beside.
 func start(t *testing.T, name string) *labnet.Lab {
+	t.Helper()
+	lab := startOn(t, name, nil)
+	t.Cleanup(func() {
+		if err := lab.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		nothingLeft(t, name)
+	})
+	return lab
+}
+
+func nothingLeft(t *testing.T, name string) {
+	t.Helper()
+	for _, d := range []string{host.LabState(name), host.LabDisks(name)} {
+		if _, err := os.Stat(d); !os.IsNotExist(err) {
+			t.Errorf("%s is left behind (%v)", d, err)
+		}
+	}
+	groups, _ := filepath.Glob("/sys/fs/cgroup/*/situlab/" + name)
+	mounts, err := host.MountsUnder(host.LabState(name))
+	if err != nil || len(groups)+len(mounts) > 0 {
+		t.Errorf("left behind: %v %v (%v)", groups, mounts, err)
+	}
+}
+
+// startOn is start without the end, on another runtime than the usual.
+func startOn(t *testing.T, name string, runtime func(node.Ground) (node.Runtime, error)) *labnet.Lab {
 	t.Helper()
 	img, err := images.Open(filepath.Join(host.Home(), "images")).Ensure(t.Context(), nil)
 	if err != nil {
@@ -48,22 +81,12 @@ func start(t *testing.T, name string) *labnet.Lab {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	lab, err := labnet.New(ctx, labnet.Config{Name: name, Site: site, Image: img, Tree: tree, Start: time.Now()})
+	lab, err := labnet.New(ctx, labnet.Config{Name: name, Site: site, Image: img, Tree: tree, Start: time.Now(), Runtime: runtime})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := lab.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		for _, d := range []string{labnet.RuntimeState(name), host.LabDisks(name)} {
-			if _, err := os.Stat(d); !os.IsNotExist(err) {
-				t.Errorf("%s is left behind (%v)", d, err)
-			}
-		}
-	})
 	if err := lab.WaitRunning(ctx); err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, lab.Close(context.Background())))
 	}
 	return lab
 }
@@ -235,5 +258,133 @@ func TestTwoLabsSamePlan(t *testing.T) {
 	}
 	if !hears(t, y, "one", "10.9.1.2") {
 		t.Error("the other lab lost its node")
+	}
+}
+
+// stubborn is a runtime that cannot remove one of its nodes.
+type stubborn struct {
+	node.Runtime
+	name string
+}
+
+type stuck struct{ node.Node }
+
+func (r stubborn) Create(ctx context.Context, s node.Spec) (node.Node, error) {
+	n, err := r.Runtime.Create(ctx, s)
+	if err == nil && s.Name == r.name {
+		n = stuck{n}
+	}
+	return n, err
+}
+
+var errStuck = errors.New("stuck")
+
+func (stuck) Remove(context.Context) error { return errStuck }
+
+// What Close could not remove is still mounted, and named by its record: gc ends
+// the work.
+func TestGCAfterFailedClose(t *testing.T) {
+	const name = "t-stuck"
+	ownPlace(t)
+	lab := startOn(t, name, func(g node.Ground) (node.Runtime, error) {
+		rt, err := oci.New(oci.Config{State: g.State, IDs: g.IDs})
+		return stubborn{rt, "one"}, err
+	})
+	if err := lab.Close(context.Background()); !errors.Is(err, errStuck) {
+		t.Errorf("close: %v", err)
+	}
+	record := filepath.Join(labnet.RuntimeState(name), "nodes", "one", "node.json")
+	if _, err := os.Stat(record); err != nil {
+		t.Errorf("what gc needs: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(labnet.RuntimeState(name), "nodes", "two")); !os.IsNotExist(err) {
+		t.Errorf("the other node is not removed (%v)", err)
+	}
+	removed, err := labnet.GC(t.Context())
+	if err != nil || !slices.Contains(removed, "node "+name+"/one") || !slices.Contains(removed, "lab "+name) {
+		t.Errorf("gc removed %v, %v", removed, err)
+	}
+	nothingLeft(t, name)
+	if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+		t.Errorf("a second gc removed %v, %v", removed, err)
+	}
+}
+
+// A node that writes until nothing more fits fills the lab's disk, all of which
+// the host has set aside, and takes nothing else.
+func TestNoNodeFillsTheHost(t *testing.T) {
+	const name = "t-full"
+	lab := start(t, name)
+	image := filepath.Join(host.LabDisks(name), "disk.img")
+	setAside := func(when string) {
+		t.Helper()
+		var st unix.Stat_t
+		if err := unix.Stat(image, &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Size != host.DiskBytes(2) || st.Blocks*512 < st.Size {
+			t.Errorf("%s: %d bytes of the image's %d are allocated", when, st.Blocks*512, st.Size)
+		}
+	}
+	free := func() int64 {
+		t.Helper()
+		var st unix.Statfs_t
+		if err := unix.Statfs(filepath.Dir(image), &st); err != nil {
+			t.Fatal(err)
+		}
+		return int64(st.Bfree) * st.Bsize
+	}
+	setAside("empty")
+	before := free()
+	out, code := run(t, lab, "one", "sh", "-c", "LC_ALL=C dd if=/dev/zero of=/var/lib/full bs=1M; sync -f /var/lib; stat -c %s /var/lib/full")
+	lines := strings.Fields(out)
+	wrote, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
+	if err != nil || code != 0 || !strings.Contains(out, "No space left on device") {
+		t.Fatalf("dd: status %d, %s (%v)", code, out, err)
+	}
+	if wrote < host.DiskBytes(2)/2 || wrote > host.DiskBytes(2) {
+		t.Errorf("a disk of %d bytes took %d", host.DiskBytes(2), wrote)
+	}
+	setAside("full")
+	// Others write on this host, too, but not as much.
+	if took := before - free(); took > wrote/4 {
+		t.Errorf("the node wrote %d bytes and took %d from the host", wrote, took)
+	}
+	if out, code := run(t, lab, "one", "sh", "-c", "rm /var/lib/full && echo there >/var/lib/room && cat /var/lib/room"); code != 0 || out != "there\n" {
+		t.Errorf("afterwards: %q", out)
+	}
+}
+
+// A lab has a bound of its own, and what it starts with is not what it lives with.
+func TestLabIsBound(t *testing.T) {
+	const name = "t-bound"
+	lab := start(t, name)
+	read := func(group string, files ...string) int64 {
+		t.Helper()
+		for _, f := range files {
+			c, err := os.ReadFile(strings.Replace("/sys/fs/cgroup/"+f, "*", group, 1))
+			if err != nil {
+				continue
+			}
+			v, err := strconv.ParseInt(strings.TrimSpace(string(c)), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		t.Fatalf("%s: none of %v", group, files)
+		return 0
+	}
+	for what, v := range map[string]struct{ got, want int64 }{
+		"memory":    {read("situlab/"+name, "memory/*/memory.limit_in_bytes", "*/memory.max"), 2 * 96 << 20},
+		"processes": {read("situlab/"+name, "pids/*/pids.max", "*/pids.max"), 2 * 1024},
+	} {
+		if v.got != v.want {
+			t.Errorf("the lab's bound of %s is %d, want %d", what, v.got, v.want)
+		}
+	}
+	shares := read(lab.Node("one").CGroup(), "cpu/*/cpu.shares", "cpu,cpuacct/*/cpu.shares", "*/cpu.weight")
+	if shares != 1024 && shares != 39 { // 39: what 1024 shares are as a weight
+		t.Errorf("a booted workstation has %d shares", shares)
 	}
 }

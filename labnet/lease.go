@@ -63,16 +63,18 @@ func (l *Lab) holdPosts(ctx context.Context, ms []*machine) error {
 	return nil
 }
 
-// release is the raising of held ports while a lab starts.
+// release is what is still done in the background when a company has been
+// started: held ports are raised, then all nodes get their ordinary shares.
 type release struct {
 	cancel context.CancelFunc
 	done   chan struct{}
+	err    error // valid once done is closed
 }
 
-// startRelease raises the held ports in the background.
+// startRelease begins it.
 func (l *Lab) startRelease(ms []*machine, begin time.Time) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &release{cancel, make(chan struct{})}
+	r := &release{cancel: cancel, done: make(chan struct{})}
 	l.mu.Lock()
 	l.release = r
 	l.mu.Unlock()
@@ -81,26 +83,23 @@ func (l *Lab) startRelease(ms []*machine, begin time.Time) {
 		defer l.wg.Done()
 		defer close(r.done)
 		l.releasePosts(ctx, ms, begin)
+		r.err = level(ctx, ms)
 	}()
 }
 
 // endRelease raises what is still held, so that no port stays without power for
-// a reason of ours.
+// a reason of ours, and waits for the end of the rest.
 func (l *Lab) endRelease() {
-	l.mu.Lock()
-	r := l.release
-	l.mu.Unlock()
-	if r != nil {
+	if r := l.lastRelease(); r != nil {
 		r.cancel()
 		<-r.done
 	}
 }
 
-// released is closed when no port is held any more.
-func (l *Lab) released() <-chan struct{} {
+func (l *Lab) lastRelease() *release {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.release.done
+	return l.release
 }
 
 // releasePosts raises the ports segment by segment as their way opens, and all
@@ -198,12 +197,11 @@ func (l *Lab) segment(id string) *scenarios.Segment {
 }
 
 func (m *machine) pid() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.node == nil {
+	n, _ := m.now()
+	if n == nil {
 		return 0
 	}
-	return m.node.PID()
+	return n.PID()
 }
 
 // listensUDP reads a node's UDP sockets from outside.

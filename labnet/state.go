@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/situlab/situlab/labnet/host"
 )
 
@@ -63,26 +61,39 @@ func acquire(name, site string) (*lock, error) {
 		return nil, &NameError{name}
 	}
 	dir := host.LabState(name)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-		return nil, host.Errorf("run as root", "create %s: %w", dir, err)
+	f, err := makeLocked(dir)
+	if errors.Is(err, fs.ErrExist) {
+		info, _ := readInfo(name)
+		return nil, &InUseError{info}
 	}
-	if err := os.Mkdir(dir, 0o711); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			info, _ := readInfo(name)
-			return nil, &InUseError{info}
-		}
-		return nil, host.Errorf("run as root", "create %s: %w", dir, err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		return nil, host.Errorf("run as root", "create %s: %w", dir, err)
 	}
 	l := &lock{dir: dir, file: f, info: Info{Name: name, Site: site, PID: os.Getpid(), Started: time.Now(), Alive: true}}
-	return l, l.save()
+	if err := l.save(); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	return l, nil
+}
+
+// makeLocked makes a directory with a lock that is held. Between the two, gc may
+// take it for what a dead controller left.
+func makeLocked(dir string) (*os.File, error) {
+	for {
+		if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+			return nil, err
+		}
+		err := os.Mkdir(dir, 0o711)
+		if err == nil {
+			var f *os.File
+			if f, err = host.Lock(filepath.Join(dir, "lock")); err == nil {
+				return f, nil
+			}
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 }
 
 func (l *lock) save() error {
@@ -97,14 +108,29 @@ func (l *lock) save() error {
 	return os.Rename(tmp, filepath.Join(l.dir, "lab.json"))
 }
 
+// release ends the lab's state, of which nothing on the host is left.
 func (l *lock) release() error {
-	if l == nil || l.file == nil {
-		return nil
-	}
-	err := os.RemoveAll(l.dir)
-	l.file.Close()
-	l.file = nil
+	err := removeState(l.dir)
+	l.leave()
 	return err
+}
+
+// leave gives the lab up to gc: its state stays.
+func (l *lock) leave() {
+	l.file.Close()
+}
+
+// removeState removes a state directory. What is still mounted there is somebody's
+// whose intents it would destroy.
+func removeState(dir string) error {
+	points, err := host.MountsUnder(dir)
+	if err != nil {
+		return err
+	}
+	if len(points) > 0 {
+		return fmt.Errorf("%s is still mounted: %s stays", points[0], dir)
+	}
+	return os.RemoveAll(dir)
 }
 
 func readInfo(name string) (Info, error) {
@@ -114,15 +140,7 @@ func readInfo(name string) (Info, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &info)
 	}
-	info.Alive = false
-	f, ferr := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
-	if ferr != nil {
-		return info, err
-	}
-	defer f.Close()
-	if lerr := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(lerr, unix.EWOULDBLOCK) {
-		info.Alive = true
-	}
+	info.Alive = host.Held(filepath.Join(dir, "lock"))
 	return info, err
 }
 
@@ -159,14 +177,11 @@ func idBase(first, i int) uint32 { return uint32(first+i) << 16 }
 
 // takeIDs reserves a run of ranges that no other lab of the host uses.
 func takeIDs(l *lock, n int) (int, error) {
-	guard, err := os.OpenFile(filepath.Join(host.Run(), "ids.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	guard, err := host.Lock(filepath.Join(host.Run(), "ids.lock"))
 	if err != nil {
 		return 0, err
 	}
 	defer guard.Close()
-	if err := unix.Flock(int(guard.Fd()), unix.LOCK_EX); err != nil {
-		return 0, err
-	}
 	first := firstRange
 	for moved := true; moved; {
 		moved = false
@@ -182,6 +197,16 @@ func takeIDs(l *lock, n int) (int, error) {
 	}
 	l.info.FirstID, l.info.IDs = idBase(first, 0), n
 	return first, l.save()
+}
+
+// nodesOfAll is how many nodes the labs of this host have together, those left
+// behind included: theirs may still run. A lab counts once it has its ids.
+func nodesOfAll() int {
+	n := 0
+	for _, l := range List() {
+		n += l.IDs
+	}
+	return n
 }
 
 // RuntimeState is where the runtime keeps the state of a lab's nodes; processes

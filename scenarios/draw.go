@@ -20,11 +20,11 @@ func Draw(scn *Scenario, site *Site, seed uint64, variantID string) (*Variant, e
 		return nil, err
 	}
 	picks := map[string]string{}
-	drawPicks(seed, "pick/", scn.Picks, picks)
+	all := scn.Picks
 	if index >= 0 {
-		spec := scn.Variants[index]
-		drawPicks(seed, "pick/"+spec.ID+"/", spec.Picks, picks)
+		all = slices.Concat(all, scn.Variants[index].Picks)
 	}
+	drawPicks(seed, all, picks)
 	v, errs := fill(scn, expanded, index, picks)
 	if len(errs) > 0 {
 		var list ErrorList
@@ -55,9 +55,29 @@ func variantIndex(scn *Scenario, seed uint64, id string) (int, error) {
 	return 0, inputErrorf("", "scenario %s has no variant %q; it has %s%s", scn.ID, id, strings.Join(ids, ", "), nearName(id, ids))
 }
 
-func drawPicks(seed uint64, prefix string, picks []Pick, into map[string]string) {
-	for _, p := range picks {
-		into[p.Name] = p.From[draw(seed, prefix+p.Name).IntN(len(p.From))]
+// DefaultSeeds are what tests play when no seed is named: two seeds that
+// together take every value of every pick with at most two.
+var DefaultSeeds = []string{"1", "2"}
+
+// drawPicks draws one value of each pick. Seeds that follow each other walk
+// through the combinations instead of drawing blindly, so that few seeds see
+// every value: seed-1 is written with one digit per pick, and every digit but the
+// first is moved by the first one. So seeds 1 and 2 (3 and 4, ...) differ in
+// every pick of two values, and a seed taken at random still gives every
+// combination the same chance. What is shared by all variants comes first: its
+// values do not depend on the variant.
+func drawPicks(seed uint64, picks []Pick, into map[string]string) {
+	rest, first := seed-1, uint64(0)
+	for i, p := range picks {
+		n := uint64(len(p.From))
+		digit := rest % n
+		rest /= n
+		if i == 0 {
+			first = digit
+		} else {
+			digit = (digit + first) % n
+		}
+		into[p.Name] = p.From[digit]
 	}
 }
 
@@ -75,10 +95,10 @@ func fill(scn *Scenario, site *Site, index int, picks map[string]string) (*Varia
 	frozen.memo = site.memo
 	env := &environment{site: &frozen}
 	dot := data{Site: &frozen, Pick: picks}
-	own := fmt.Sprintf("variants[%d].", index)
+	mine := fmt.Sprintf("variants[%d].", index)
 	var errs []fillError
 	eachTemplate(&out, func(path, s string) string {
-		if !strings.Contains(s, "{{") || strings.HasPrefix(path, "variants[") && !strings.HasPrefix(path, own) {
+		if !strings.Contains(s, "{{") || strings.HasPrefix(path, "variants[") && !strings.HasPrefix(path, mine) {
 			return s
 		}
 		got, err := env.run(path, s, dot)
@@ -101,9 +121,10 @@ func fill(scn *Scenario, site *Site, index int, picks map[string]string) (*Varia
 		v.Faults = append(v.Faults, v.Spec.Faults...)
 	}
 	slices.SortStableFunc(v.Logbook, func(a, b Entry) int { return int(b.Ago/1e9) - int(a.Ago/1e9) })
-	withLogbook := *site
-	withLogbook.Logbook = v.Logbook
-	v.Site = &withLogbook
+	own := *site
+	own.Logbook = v.Logbook
+	own.over = folder{scn.Files, scn.folder}
+	v.Site = &own
 	return v, errs
 }
 

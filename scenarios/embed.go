@@ -46,6 +46,9 @@ type folder struct {
 	name string
 }
 
+// file is what messages call a file of the folder.
+func (f folder) file(name string) string { return path.Join(f.name, name) }
+
 // isPath tells a folder path from an id of the library.
 func isPath(ref string) bool {
 	return strings.ContainsRune(ref, '/') || ref == "." || ref == ".."

@@ -36,7 +36,9 @@ type ExpectedRow struct {
 	// Variants are ids of variants, or "healthy".
 	Variants []string `yaml:"variants" json:"variants"`
 	// Points maps a sub-point to what must come out.
-	Points map[string]ExpectedPoint `yaml:"points" json:"points"`
+	Points map[string]ExpectedPoint `yaml:"points,omitempty" json:"points,omitempty"`
+	// Flags are the codes of the blocking facts that must come out, and no others.
+	Flags []string `yaml:"flags,omitempty" json:"flags,omitempty"`
 }
 
 // ExpectedPoint is an outcome with its reason code.
@@ -81,6 +83,27 @@ func (e *Expect) For(candidate, variant string) (points map[string]ExpectedPoint
 		return points, ok
 	}
 	return nil, false
+}
+
+// FlagsFor returns the blocking facts that a candidate must meet on a variant,
+// sorted.
+func (e *Expect) FlagsFor(candidate, variant string) []string {
+	var out []string
+	for _, c := range e.Candidates {
+		if c.Name != candidate {
+			continue
+		}
+		if c.Like != "" {
+			out = e.FlagsFor(c.Like, variant)
+		}
+		for _, r := range c.Rows {
+			if slices.Contains(r.Variants, variant) {
+				out = append(out, r.Flags...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 const (

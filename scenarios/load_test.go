@@ -212,6 +212,6 @@ func soundExpansion(t *testing.T, site *Site, seed uint64) *Site {
 
 func printable(s *Site) Site {
 	out := clone(*s)
-	out.Files, out.memo = nil, nil
+	out.Files, out.over, out.memo = nil, folder{}, nil
 	return out
 }

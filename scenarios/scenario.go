@@ -47,7 +47,8 @@ type Scenario struct {
 
 	// BriefText is what the files of Brief hold.
 	BriefText Text `yaml:"-" json:"briefText"`
-	// Files is the scenario's folder.
+	// Files is the scenario's folder. What its folders roles/ROLE and nodes/NODE
+	// hold lies over the site's trees, on every variant and the twin alike.
 	Files fs.FS `yaml:"-" json:"-"`
 
 	source
@@ -78,8 +79,11 @@ type Pick struct {
 // VariantSpec is one root cause of the scenario.
 type VariantSpec struct {
 	ID string `yaml:"id" json:"id"`
-	// Cause is an id of the cause list (grader/criteria causes.yaml).
-	Cause string `yaml:"cause" json:"cause"`
+	// Cause is an id of the cause list (grader/criteria causes.yaml); may be a
+	// template over picks, since a slip drawn otherwise may be another cause.
+	Cause string `yaml:"cause" json:"cause" tmpl:"yes"`
+	// AlsoCauses are other ids of the list that say the same thing as truly.
+	AlsoCauses []string `yaml:"alsoCauses,omitempty" json:"alsoCauses,omitempty" tmpl:"yes"`
 	// Element is the faulty node's name; may be a template over picks.
 	Element string  `yaml:"element" json:"element" tmpl:"yes"`
 	Picks   []Pick  `yaml:"picks,omitempty" json:"picks,omitempty"`
@@ -124,11 +128,12 @@ type Fault struct {
 
 // Answer is what somebody says when asked.
 type Answer struct {
-	// Who is technician, manager, user (the ticket's author) or user:PERSON, a
-	// person's id.
+	// Who is user (the ticket's author), user:PERSON (a person's id), or a
+	// contact of the site: technician, manager, production ...
 	Who string `yaml:"who" json:"who" tmpl:"yes"`
-	// Any of these words in the question selects the answer (case and accents
-	// folded); empty is the fallback.
+	// Words select the answer: beginnings of words of the question, small letters
+	// without accents. Of several answers the one with the most of them is
+	// given; an answer without words is the fallback.
 	Words []string `yaml:"words,omitempty" json:"words,omitempty"`
 	// After is the simulated delay.
 	After Duration `yaml:"after" json:"after"`

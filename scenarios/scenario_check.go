@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -12,7 +13,6 @@ import (
 var (
 	pointPattern = regexp.MustCompile(`^[1-6]\.[1-9][a-z]?(?:-[ivx]+)?$`)
 	capacities   = []string{"2", "3", "4"}
-	deskRoles    = []string{"technician", "manager", "user"}
 	yesNo        = []string{"yes", "no"}
 )
 
@@ -38,6 +38,44 @@ func checkScenario(d *decoder, scn *Scenario, site *Site) {
 	c.times()
 	if c.site != nil {
 		c.combinations()
+		c.trees()
+	}
+}
+
+// trees checks what the scenario lays over the trees of the site: every folder
+// is a node's or a role's, and its files can be made.
+func (c *scenarioChecker) trees() {
+	if c.scn.Files == nil || c.site.Files == nil {
+		return
+	}
+	laid := *c.site
+	laid.over = folder{c.scn.Files, c.scn.folder}
+	for _, dir := range []string{"roles", "nodes"} {
+		entries, err := fs.ReadDir(c.scn.Files, dir)
+		if err != nil {
+			continue // no such folder
+		}
+		for _, e := range entries {
+			var names, known []string
+			for _, n := range c.site.Nodes {
+				is := n.Name
+				if dir == "roles" {
+					is = n.Role
+				}
+				if known = append(known, is); is == e.Name() {
+					names = append(names, n.Name)
+				}
+			}
+			if len(names) == 0 {
+				c.errs = append(c.errs, inputErrorf(c.scn.file(dir+"/"+e.Name()), "no %s %q in the site%s",
+					strings.TrimSuffix(dir, "s"), e.Name(), didYouMean(e.Name(), slices.Compact(slices.Sorted(slices.Values(known))))))
+			}
+			for _, n := range names {
+				if _, err := Tree(&laid, n); err != nil {
+					c.errs = append(c.errs, asList(err)...)
+				}
+			}
+		}
 	}
 }
 
@@ -119,7 +157,9 @@ func (c *scenarioChecker) variants() {
 	for i, v := range c.scn.Variants {
 		p := fmt.Sprintf("variants[%d]", i)
 		c.idAt(p+".id", v.ID)
-		c.idAt(p+".cause", v.Cause)
+		if !strings.Contains(v.Cause, "{{") {
+			c.idAt(p+".cause", v.Cause)
+		}
 		if v.ID == Healthy {
 			c.failAt(p+".id", "%s.id: %q is the name of the healthy twin", p, Healthy)
 		}
@@ -159,14 +199,29 @@ func (c *scenarioChecker) people() {
 		ids = append(ids, v.ID)
 	}
 	ids = append(ids, Healthy)
+	desk := []string{"technician", "manager", "user"}
+	if c.site != nil {
+		for _, x := range c.site.Contacts {
+			if !slices.Contains(desk, x.ID) {
+				desk = append(desk, x.ID)
+			}
+		}
+	}
 	for i, a := range c.scn.Dialogue {
 		p := fmt.Sprintf("dialogue[%d]", i)
 		if who, ok := strings.CutPrefix(a.Who, "user:"); ok {
 			if !strings.Contains(who, "{{") {
 				c.person(p+".who", who)
 			}
-		} else {
-			c.oneOf(p+".who", a.Who, deskRoles)
+		} else if c.site != nil {
+			c.oneOf(p+".who", a.Who, desk)
+		}
+		for j, w := range a.Words {
+			if at := fmt.Sprintf("%s.words[%d]", p, j); w != foldWord(w) {
+				c.failAt(at, "%s: %q; write the beginning of a word in small letters without accents: %q", at, w, foldWord(w))
+			} else if slices.Contains(a.Words[:j], w) {
+				c.failAt(at, "%s: %q is listed twice", at, w)
+			}
 		}
 		c.words(p+".variants", a.Variants, ids)
 		c.oneOf(p+".red", a.Red, yesNo)
@@ -221,6 +276,9 @@ func (c *scenarioChecker) times() {
 		}
 	}
 }
+
+// foldWord writes a word as questions are compared: small letters, no accents.
+func foldWord(s string) string { return strings.ToLower(ascii(s)) }
 
 // person checks that somebody of the site is named.
 func (c *scenarioChecker) person(path, id string) {
@@ -281,6 +339,14 @@ func (c *scenarioChecker) filled(p string, v *Variant) {
 		return
 	}
 	node(p+".element", v.Spec.Element)
+	c.idAt(p+".cause", v.Spec.Cause)
+	for i, id := range v.Spec.AlsoCauses {
+		at := fmt.Sprintf("%s.alsoCauses[%d]", p, i)
+		c.idAt(at, id)
+		if id == v.Spec.Cause {
+			c.failAt(at, "%s: %q is the cause itself", at, id)
+		}
+	}
 	for i, f := range v.Spec.Faults {
 		// An age may come from a decoy on the same node: a wrong name there or
 		// here is one mistake, not two.

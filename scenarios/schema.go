@@ -17,7 +17,7 @@ import (
 // The sources of this package are embedded for their doc comments: the schema
 // and its descriptions can then never differ from the types.
 //
-//go:embed site.go scenario.go expect.go tree.go
+//go:embed site.go scenario.go expect.go signs.go tree.go
 var sources embed.FS
 
 // schemaOf maps the kind of a file to its type.
@@ -25,11 +25,12 @@ var schemaOf = map[string]any{
 	"Site":     &Site{},
 	"Scenario": &Scenario{},
 	"Expect":   &Expect{},
+	"Signs":    &Signs{},
 	"Tree":     &TreeSpec{},
 }
 
 // SchemaKinds are the kinds that [Schema] knows, in the order of use.
-func SchemaKinds() []string { return []string{"Scenario", "Site", "Tree", "Expect"} }
+func SchemaKinds() []string { return []string{"Scenario", "Site", "Tree", "Expect", "Signs"} }
 
 // Schema returns the JSON Schema (draft 2020-12) of a kind of file, for editors:
 // generated from the Go types with their doc comments.
@@ -54,7 +55,7 @@ func Schema(kind string) ([]byte, error) {
 	}
 	s := r.Reflect(v)
 	s.Title = "situlab " + kind
-	if kind == "Site" || kind == "Scenario" || kind == "Expect" {
+	if kind == "Site" || kind == "Scenario" || kind == "Expect" || kind == "Signs" {
 		headerSchema(s, kind)
 	}
 	return json.MarshalIndent(s, "", "  ")

@@ -20,7 +20,7 @@ func TestSchemaAcceptsLibrary(t *testing.T) {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		kind := map[string]string{"site.yaml": "Site", "scenario.yaml": "Scenario", "tree.yaml": "Tree", "expect.yaml": "Expect"}[path.Base(p)]
+		kind := map[string]string{"site.yaml": "Site", "scenario.yaml": "Scenario", "tree.yaml": "Tree", "expect.yaml": "Expect", "signs.yaml": "Signs"}[path.Base(p)]
 		if kind == "" || strings.Contains(p, "/files/") {
 			return nil
 		}
@@ -87,6 +87,7 @@ func TestSchemaDescribes(t *testing.T) {
 		"Scenario": "Title must not name a cause.",
 		"Tree":     "Mode is octal, in quotes",
 		"Expect":   "Reason is the grader's reason code",
+		"Signs":    "Pattern is a regular expression (RE2)",
 	} {
 		got, err := Schema(kind)
 		if err != nil {

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"io/fs"
 	"net/netip"
+	"time"
+	_ "time/tzdata" // the host may have none
 )
 
 // APIVersion is the version that every file names.
@@ -42,8 +44,14 @@ type Site struct {
 	Services []Service `yaml:"services" json:"services"`
 	Probes   []Probe   `yaml:"probes" json:"probes"`
 	// Canaries are data that must be there, unchanged, after a session.
-	Canaries []Canary  `yaml:"canaries,omitempty" json:"canaries,omitempty"`
-	Flows    []Flow    `yaml:"flows" json:"flows"`
+	Canaries []Canary `yaml:"canaries,omitempty" json:"canaries,omitempty"`
+	Flows    []Flow   `yaml:"flows" json:"flows"`
+	// Devices are machines that have an address of the plan and are no node.
+	Devices []Device `yaml:"devices,omitempty" json:"devices,omitempty"`
+	// Prices are the lines of the price list.
+	Prices []Price `yaml:"prices,omitempty" json:"prices,omitempty"`
+	// Notes are paragraphs of the company at the end of its documents.
+	Notes    []Note    `yaml:"notes,omitempty" json:"notes,omitempty"`
 	Backups  []Backup  `yaml:"backups" json:"backups"`
 	Secrets  []Secret  `yaml:"secrets" json:"secrets"`
 	Windows  []Window  `yaml:"windows" json:"windows"`
@@ -55,7 +63,8 @@ type Site struct {
 	// Seed is what [Expand] drew from; zero means as written.
 	Seed uint64 `yaml:"-" json:"seed,omitempty"`
 	// Files is the site's folder, which [Tree] reads.
-	Files fs.FS `yaml:"-" json:"-"`
+	Files fs.FS  `yaml:"-" json:"-"`
+	over  folder // the folder of the scenario drawn, whose trees lie over Files
 	memo  *memo
 	source
 }
@@ -69,6 +78,18 @@ type Company struct {
 	Employees    int    `yaml:"employees" json:"employees"`
 	MainTown     string `yaml:"mainTown" json:"mainTown"`
 	RemoteTown   string `yaml:"remoteTown" json:"remoteTown"`
+	// Timezone is the IANA name of the clock that all machines show; empty means
+	// UTC.
+	Timezone string `yaml:"timezone,omitempty" json:"timezone,omitempty"`
+}
+
+// Location is the company's time zone; the name was checked when the site was
+// loaded.
+func (c Company) Location() *time.Location {
+	if l, err := time.LoadLocation(c.Timezone); err == nil {
+		return l
+	}
+	return time.UTC
 }
 
 // Pools lists what a seed draws from; an empty pool moves nothing.
@@ -241,6 +262,30 @@ type Secret struct {
 	User  string `yaml:"user,omitempty" json:"user,omitempty" tmpl:"yes"`
 	// Value is drawn by the seed when empty.
 	Value string `yaml:"value,omitempty" json:"value,omitempty" tmpl:"yes"`
+}
+
+// Device is a printer or a machine tool: an address that the plan must keep
+// free, nothing that the lab runs.
+type Device struct {
+	Name    string     `yaml:"name" json:"name"`
+	Title   Text       `yaml:"title" json:"title"`
+	Segment string     `yaml:"segment" json:"segment"`
+	Address netip.Addr `yaml:"address" json:"address"`
+}
+
+// Price is a line of the price list.
+type Price struct {
+	Item  Text `yaml:"item" json:"item"`
+	Price Text `yaml:"price" json:"price"`
+	// Approval says who decides; empty means within the budget.
+	Approval Text `yaml:"approval,omitempty" json:"approval,omitzero"`
+}
+
+// Note is what the company says of itself at the end of one document.
+type Note struct {
+	// Document is an id of the candidate's file: flux, calendrier ...
+	Document string `yaml:"document" json:"document"`
+	Text     Text   `yaml:"text" json:"text"`
 }
 
 // Window is a period of the calendar, relative to the session's start.

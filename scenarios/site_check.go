@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -78,6 +79,9 @@ func (c *siteChecker) collect() {
 		c.names[kind][id] = true
 	}
 	s := c.site
+	if _, err := time.LoadLocation(s.Company.Timezone); err != nil {
+		c.failAt("company.timezone", "company.timezone: %q is no time zone (IANA names, as Europe/Paris)", s.Company.Timezone)
+	}
 	for i := range s.Segments {
 		add("segment", fmt.Sprintf("segments[%d].id", i), s.Segments[i].ID)
 		c.segs[s.Segments[i].ID] = &s.Segments[i]
@@ -110,6 +114,12 @@ func (c *siteChecker) collect() {
 	}
 	for i := range s.Windows {
 		add("window", fmt.Sprintf("windows[%d].id", i), s.Windows[i].ID)
+	}
+	for i := range s.Devices {
+		p := fmt.Sprintf("devices[%d].name", i)
+		if add("device", p, s.Devices[i].Name); c.names["node"][s.Devices[i].Name] {
+			c.failAt(p, "%s: there is a node called %q", p, s.Devices[i].Name)
+		}
 	}
 	for i := range s.Contacts {
 		add("contact", fmt.Sprintf("contacts[%d].id", i), s.Contacts[i].ID)
@@ -212,6 +222,12 @@ func (c *siteChecker) nodeList() {
 			if c.ref("segment", q+".segment", f.Segment) {
 				c.address(q, n, f, owner)
 			}
+		}
+	}
+	for i, x := range c.site.Devices {
+		p := fmt.Sprintf("devices[%d]", i)
+		if c.ref("segment", p+".segment", x.Segment) {
+			c.address(p, Node{Name: x.Name}, Interface{Segment: x.Segment, Address: x.Address}, owner)
 		}
 	}
 	if admins == 0 && len(c.site.Nodes) > 0 && !wrongClass {

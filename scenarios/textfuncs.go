@@ -16,6 +16,7 @@ import (
 // value be piped in last.
 var textFunctions = template.FuncMap{
 	"ascii": ascii,
+	"de":    De,
 	"upper": strings.ToUpper,
 	"lower": strings.ToLower,
 	"title": func(s string) string {
@@ -72,4 +73,13 @@ func elementOf(l any, first bool) (any, error) {
 		return v.Index(0).Interface(), nil
 	}
 	return v.Index(v.Len() - 1).Interface(), nil
+}
+
+// De writes the French preposition before a name: "de Tilly", "d’AVELINE".
+func De(name string) string {
+	r, _ := utf8.DecodeRuneInString(ascii(name))
+	if strings.ContainsRune("aeiouyAEIOUY", r) {
+		return "d’" + name
+	}
+	return "de " + name
 }

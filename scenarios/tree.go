@@ -60,12 +60,16 @@ type TreeRule struct {
 // TreeAdd is one entry, or one for each item of a list.
 type TreeAdd struct {
 	Path string `yaml:"path" json:"path"`
-	// One of Link, Dir, From and Content says what it is.
+	// One of Link, Dir, From, CopyOf and Content says what it is.
 	Link string `yaml:"link,omitempty" json:"link,omitempty"`
 	Dir  bool   `yaml:"dir,omitempty" json:"dir,omitempty"`
 	// From is a file of the folder templates/.
 	From    string `yaml:"from,omitempty" json:"from,omitempty"`
 	Content string `yaml:"content,omitempty" json:"content,omitempty"`
+	// CopyOf lists what a backup has brought from other nodes, NODE:PATH with
+	// spaces between: each file stands under Path/NODE with its content and age
+	// (a folder brings all that the site puts into it). Copies are not copied.
+	CopyOf string `yaml:"copyOf,omitempty" json:"copyOf,omitempty"`
 	// Each is people, nodes, workstations, perimeter, segments, groups,
 	// services, secrets or probes: one entry for each, as .Item.
 	Each  string `yaml:"each,omitempty" json:"each,omitempty"`
@@ -86,13 +90,17 @@ type treeBuilder struct {
 	env   *environment
 	files map[string]TreeFile
 	from  map[string]string // which file of the site a path came from
+	in    folder            // which trees are being laid: the site's or the scenario's
+	plain bool              // leaves copies of other nodes' files out
 	here  Position          // of the entry of a tree.yaml that is being laid
 	errs  ErrorList
 }
 
 // Tree returns a node's files before its first boot, sorted by path. The site
 // must come from [Expand]; the same site always gives the same tree.
-func Tree(site *Site, node string) ([]TreeFile, error) {
+func Tree(site *Site, node string) ([]TreeFile, error) { return tree(site, node, false) }
+
+func tree(site *Site, node string, plain bool) ([]TreeFile, error) {
 	n, err := site.NodeNamed(node)
 	if err != nil {
 		return nil, err
@@ -100,15 +108,28 @@ func Tree(site *Site, node string) ([]TreeFile, error) {
 	if site.memo == nil || site.Files == nil {
 		return nil, inputErrorf("", "site %s has no files; load and expand it first", site.ID)
 	}
-	b := &treeBuilder{site: site, node: n, env: &environment{site: site, node: n}, files: map[string]TreeFile{}, from: map[string]string{}}
-	for _, dir := range []string{"roles/common", "roles/" + n.Role, "nodes/" + n.Name} {
-		if _, err := fs.Stat(site.Files, dir); errors.Is(err, fs.ErrNotExist) {
+	b := &treeBuilder{site: site, node: n, env: &environment{site: site, node: n}, files: map[string]TreeFile{}, from: map[string]string{}, plain: plain}
+	for _, l := range []struct {
+		in  folder
+		dir string
+	}{
+		{folder{site.Files, site.folder}, "roles/common"},
+		{folder{site.Files, site.folder}, "roles/" + n.Role},
+		{folder{site.Files, site.folder}, "nodes/" + n.Name},
+		{site.over, "roles/" + n.Role},
+		{site.over, "nodes/" + n.Name},
+	} {
+		if l.in.FS == nil {
 			continue
 		}
-		if err := b.lay(dir); err != nil {
+		if _, err := fs.Stat(l.in, l.dir); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := b.lay(l.in, l.dir); err != nil {
 			return nil, err
 		}
 	}
+	b.in = folder{site.Files, site.folder}
 	b.parents()
 	if err := b.errs.err(); err != nil {
 		return nil, err
@@ -122,12 +143,12 @@ func Tree(site *Site, node string) ([]TreeFile, error) {
 }
 
 func (b *treeBuilder) fail(file, format string, args ...any) {
-	b.errs = append(b.errs, inputErrorf(b.site.file(file), format, args...))
+	b.errs = append(b.errs, inputErrorf(b.in.file(file), format, args...))
 }
 
 // failAt reports a mistake in a line of a tree.yaml.
 func (b *treeBuilder) failAt(spec TreeSpec, file, path, format string, args ...any) {
-	e := inputErrorf(b.site.file(file), format, args...)
+	e := inputErrorf(b.in.file(file), format, args...)
 	if p := nearest(spec.places, path); p.File != "" {
 		e.Position = p
 	}
@@ -168,13 +189,13 @@ func loadTreeSpec(fsys fs.FS, name, dir string) (TreeSpec, error) {
 		p := fmt.Sprintf("add[%d]", i)
 		meta(p, a.Mode, a.Age)
 		kinds := 0
-		for _, is := range []bool{a.Link != "", a.Dir, a.From != "", a.Content != ""} {
+		for _, is := range []bool{a.Link != "", a.Dir, a.From != "", a.CopyOf != "", a.Content != ""} {
 			if is {
 				kinds++
 			}
 		}
 		if kinds > 1 {
-			d.failAt(p, "%s: only one of link, dir, from and content", p)
+			d.failAt(p, "%s: only one of link, dir, from, copyOf and content", p)
 		}
 		if _, ok := eachLists[a.Each]; a.Each != "" && !ok {
 			d.failAt(p+".each", "%s.each: no list %q%s", p, a.Each, didYouMean(a.Each, slices.Collect(maps.Keys(eachLists))))
@@ -251,8 +272,9 @@ func pointers[T any](l []T) []any {
 	return out
 }
 
-func (b *treeBuilder) lay(dir string) error {
-	spec, err := once(b.site.memo, "tree\x00"+dir, func() (TreeSpec, error) { return loadTreeSpec(b.site.Files, b.site.folder, dir) })
+func (b *treeBuilder) lay(in folder, dir string) error {
+	b.in = in
+	spec, err := once(b.site.memo, "tree\x00"+in.name+"\x00"+dir, func() (TreeSpec, error) { return loadTreeSpec(in, in.name, dir) })
 	if err != nil {
 		return err
 	}
@@ -265,7 +287,7 @@ func (b *treeBuilder) lay(dir string) error {
 		rules[i] = globRegexp(r.Match)
 	}
 	used := make([]bool, len(spec.Rules))
-	err = fs.WalkDir(b.site.Files, root, func(p string, e fs.DirEntry, err error) error {
+	err = fs.WalkDir(in, root, func(p string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && p == root {
 			return fs.SkipAll
 		}
@@ -276,7 +298,7 @@ func (b *treeBuilder) lay(dir string) error {
 		return nil
 	})
 	if err != nil {
-		return inputErrorf(b.site.file(dir), "cannot be read: %v", err)
+		return inputErrorf(in.file(dir), "cannot be read: %v", err)
 	}
 	for i, r := range spec.Rules {
 		if !used[i] {
@@ -320,7 +342,7 @@ func (b *treeBuilder) place(spec TreeSpec, rules []*regexp.Regexp, used []bool, 
 	if isDir {
 		f.Mode = os.ModeDir
 	} else {
-		content, err := fs.ReadFile(b.site.Files, src)
+		content, err := fs.ReadFile(b.in, src)
 		if err != nil {
 			b.fail(src, "cannot be read: %v", err)
 			return
@@ -351,7 +373,7 @@ func (b *treeBuilder) text(src, s string, dot data) string {
 	}
 	out, err := b.env.run(src, s, dot)
 	if err != nil {
-		e := inputErrorf(b.site.file(src), "for node %s: %v", b.node.Name, err)
+		e := inputErrorf(b.in.file(src), "for node %s: %v", b.node.Name, err)
 		// In a file of its own the place in the template is that in the file.
 		var in *templateError
 		if path.Base(src) == "tree.yaml" {
@@ -427,6 +449,12 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 			b.failAt(spec, src, at+".path", "%s.path: %q; write an absolute path without . and ..", at, p)
 			continue
 		}
+		if a.CopyOf != "" {
+			if !b.plain {
+				b.copies(spec, a, src, at, p, b.text(src, a.CopyOf, dot))
+			}
+			continue
+		}
 		f := TreeFile{Path: p}
 		switch {
 		case a.Link != "":
@@ -439,7 +467,7 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 				b.failAt(spec, src, at+".from", "%s.from: %q is not a file name inside templates/", at, a.From)
 				continue
 			}
-			raw, err := fs.ReadFile(b.site.Files, from)
+			raw, err := fs.ReadFile(b.in, from)
 			if err != nil {
 				b.failAt(spec, src, at+".from", "%s.from: there is no %s", at, from)
 				continue
@@ -453,6 +481,54 @@ func (b *treeBuilder) add(spec TreeSpec, a TreeAdd, dir, at string) {
 			meta.Mode = spec.Defaults.Mode
 		}
 		b.put(f, meta, src, dot)
+	}
+}
+
+// copies lays files of other nodes under p, as a backup that keeps times would.
+func (b *treeBuilder) copies(spec TreeSpec, a TreeAdd, src, at, p, list string) {
+	mode, _ := parseMode(a.Mode) // 0 without one: that of the file
+	user, group := b.text(src, a.User, data{Site: b.site, Node: b.node}), b.text(src, a.Group, data{Site: b.site, Node: b.node})
+	for _, item := range strings.Fields(list) {
+		name, file, _ := strings.Cut(item, ":")
+		all, err := once(b.site.memo, "copied\x00"+name, func() ([]TreeFile, error) {
+			own := *b.site
+			own.over = folder{}
+			return tree(&own, name, true)
+		})
+		if err != nil {
+			b.failAt(spec, src, at+".copyOf", "%s.copyOf: %q: %v", at, item, err)
+			continue
+		}
+		found := false
+		for _, f := range all {
+			if f.Path != file && !strings.HasPrefix(f.Path, file+"/") {
+				continue
+			}
+			found = true
+			f.Path = p + "/" + name + f.Path
+			if a.User != "" {
+				f.User = user
+			}
+			if a.Group != "" {
+				f.Group = group
+			}
+			if mode != 0 && f.Mode&os.ModeSymlink == 0 {
+				f.Mode = f.Mode.Type() | mode
+			}
+			if f.Mode.IsDir() {
+				f.Mode |= f.Mode & 0o444 >> 2 // a folder that can be read can be entered
+			}
+			b.files[f.Path], b.from[f.Path] = f, src
+			for dir := path.Dir(f.Path); dir != p; dir = path.Dir(dir) {
+				if _, there := b.files[dir]; !there {
+					m := f.Mode.Perm() | f.Mode.Perm()&0o444>>2
+					b.files[dir], b.from[dir] = TreeFile{Path: dir, Mode: os.ModeDir | m, User: f.User, Group: f.Group, Age: f.Age}, src
+				}
+			}
+		}
+		if !found {
+			b.failAt(spec, src, at+".copyOf", "%s.copyOf: node %s has no file %s", at, name, file)
+		}
 	}
 }
 

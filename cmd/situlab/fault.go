@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -21,12 +22,12 @@ func (a *app) faultCommand() *cobra.Command {
 func (a *app) faultList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list [LAB]", Short: "Sans LAB, les genres ; avec, les pannes en place / kinds, or a lab's faults", Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return a.ui.Result(fault.Kinds(), func() { a.ui.Printf("%s\n", strings.Join(fault.Kinds(), "\n")) })
 			}
 			list := []keeper.FaultInfo{}
-			if err := control.Call(args[0], "Faults", &control.None{}, &list); err != nil {
+			if err := control.Call(cmd.Context(), args[0], "Faults", &control.None{}, &list); err != nil {
 				return err
 			}
 			return a.ui.Result(list, func() { a.printFaults(list) })
@@ -37,9 +38,9 @@ func (a *app) faultList() *cobra.Command {
 func (a *app) faultShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show LAB ID", Short: "Une panne en place / one fault", Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var f keeper.FaultInfo
-			if err := injected(args[0], args[1], &f); err != nil {
+			if err := injected(cmd.Context(), args[0], args[1], &f); err != nil {
 				return err
 			}
 			return a.ui.Result(f, func() { a.printFaults([]keeper.FaultInfo{f}) })
@@ -48,9 +49,9 @@ func (a *app) faultShow() *cobra.Command {
 }
 
 // injected finds a fault of a lab.
-func injected(lab, id string, out *keeper.FaultInfo) error {
+func injected(ctx context.Context, lab, id string, out *keeper.FaultInfo) error {
 	var list []keeper.FaultInfo
-	if err := control.Call(lab, "Faults", &control.None{}, &list); err != nil {
+	if err := control.Call(ctx, lab, "Faults", &control.None{}, &list); err != nil {
 		return err
 	}
 	for _, f := range list {
@@ -80,7 +81,7 @@ func (a *app) faultInject() *cobra.Command {
 		Use: "inject LAB KIND NODE [NAME=VALUE...]", Short: "Provoquer une panne / break something", Args: cobra.MinimumNArgs(3),
 		Long: `L'artefact est écrit sur le disque du nœud ; un service qui tourne le voit à son
 prochain démarrage (situlab lab reboot LAB NŒUD).`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			f := scenarios.Fault{Kind: args[1], Node: args[2], Ago: scenarios.Duration(ago), Params: map[string]string{}}
 			for _, p := range args[3:] {
 				k, v, ok := strings.Cut(p, "=")
@@ -93,8 +94,8 @@ prochain démarrage (situlab lab reboot LAB NŒUD).`,
 				return err
 			}
 			var out keeper.FaultInfo
-			if err := control.Call(args[0], "Inject", &f, &out); err != nil {
-				return nodeError(args[0], f.Node, err)
+			if err := control.Call(cmd.Context(), args[0], "Inject", &f, &out); err != nil {
+				return err
 			}
 			return a.ui.Result(out, func() { a.printFaults([]keeper.FaultInfo{out}) })
 		},
@@ -106,11 +107,12 @@ prochain démarrage (situlab lab reboot LAB NŒUD).`,
 func (a *app) faultHeal() *cobra.Command {
 	return &cobra.Command{
 		Use: "heal LAB ID", Short: "Annuler une panne / take a fault back", Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := injected(args[0], args[1], &keeper.FaultInfo{}); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var f keeper.FaultInfo
+			if err := control.Call(cmd.Context(), args[0], "Heal", &args[1], &f); err != nil {
 				return err
 			}
-			return control.Call(args[0], "Heal", &args[1], &control.None{})
+			return a.ui.Result(f, func() { a.ui.Step(a.ui.T("panne %s annulée sur %s", "fault %s taken back on %s"), f.ID, f.Node) })
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,11 +76,18 @@ func (a *app) reportCommand() *cobra.Command {
 			if out == "" {
 				out = strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])) + ".html"
 			}
-			if err := os.WriteFile(out, page.Bytes(), 0o644); err != nil {
-				return inputErrorf("--out: %w", err)
+			err = replaceFile(out, func(w io.Writer) error {
+				_, err := w.Write(page.Bytes())
+				return err
+			})
+			if err != nil {
+				return err
 			}
-			a.ui.Printf("%s\n", out)
-			return nil
+			r := struct {
+				Bundle string `json:"bundle"`
+				Report string `json:"report"`
+			}{args[0], out}
+			return a.ui.Result(r, func() { a.ui.Printf("%s\n", out) })
 		},
 	}
 	c.Flags().BoolVar(&solution, "solution", false, "add cause, symptoms and the reference's steps (training only)")

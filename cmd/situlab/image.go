@@ -2,27 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/images"
 	"github.com/situlab/situlab/labnet"
-	"github.com/situlab/situlab/labnet/host"
 )
-
-func (a *app) store() *images.Store { return images.Open(filepath.Join(host.Home(), "images")) }
-
-// imageProgress shows the steps of a build.
-func (a *app) imageProgress(step string, done, total int) {
-	if total > 0 {
-		a.ui.Progress(step, done, total)
-		return
-	}
-	a.ui.Step("%s", step)
-}
 
 func (a *app) imageCommand() *cobra.Command {
 	return group("image", "L'image des nœuds / the nodes' image", a.imageBuild(), a.imageList(), a.imageRemove(), a.imageImport(), a.imageExport())
@@ -33,8 +22,8 @@ func (a *app) imageBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use: "build", Short: "Construire l'image Debian / build the Debian image", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Progress = a.imageProgress
-			img, err := a.store().Build(cmd.Context(), o)
+			o.Progress = provision.ImageProgress(a.ui)
+			img, err := provision.Store().Build(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -49,7 +38,7 @@ func (a *app) imageList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "Les images du magasin / the images of the store", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			list, err := a.store().List()
+			list, err := provision.Store().List()
 			if err != nil {
 				return err
 			}
@@ -74,6 +63,13 @@ func short(id string) string {
 	return id[:min(12, len(id))]
 }
 
+// removed is what "image rm" took away.
+type removed struct {
+	Image string `json:"image"`
+	Name  string `json:"name"`
+	Freed int64  `json:"freedBytes"`
+}
+
 func (a *app) imageRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "rm IMAGE", Short: "Enlever une image / remove an image", Args: cobra.ExactArgs(1),
@@ -81,11 +77,16 @@ func (a *app) imageRemove() *cobra.Command {
 			if labs := labnet.List(); len(labs) > 0 {
 				return inputErrorf("labs stand on the store (%s); take them down first", labs[0].Name)
 			}
-			freed, err := a.store().Remove(cmd.Context(), args[0])
-			if err == nil {
-				a.ui.Step(a.ui.T("%d Mio libérés", "%d MiB freed"), freed>>20)
+			img, err := provision.Store().Image(args[0])
+			if err != nil {
+				return err
 			}
-			return err
+			freed, err := provision.Store().Remove(cmd.Context(), img.ID)
+			if err != nil {
+				return err
+			}
+			r := removed{img.ID, img.Name, freed}
+			return a.ui.Result(r, func() { a.ui.Step(a.ui.T("%d Mio libérés", "%d MiB freed"), freed>>20) })
 		},
 	}
 }
@@ -97,13 +98,13 @@ func (a *app) imageImport() *cobra.Command {
 		Long: `FILE est un export de situlab, une archive tar d'un système de fichiers ou une
 archive OCI (gzip ou zstd admis) ; FOLDER une arborescence OCI ; - l'entrée standard.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Progress = a.imageProgress
+			o.Progress = provision.ImageProgress(a.ui)
 			var img *images.Image
 			var err error
 			if args[0] == "-" {
-				img, err = a.store().ImportFrom(cmd.Context(), os.Stdin, "-", o)
+				img, err = provision.Store().ImportFrom(cmd.Context(), os.Stdin, "-", o)
 			} else {
-				img, err = a.store().Import(cmd.Context(), args[0], o)
+				img, err = provision.Store().Import(cmd.Context(), args[0], o)
 			}
 			if err != nil {
 				return err
@@ -115,27 +116,40 @@ archive OCI (gzip ou zstd admis) ; FOLDER une arborescence OCI ; - l'entrée sta
 	return c
 }
 
+// exported is what "image export" wrote.
+type exported struct {
+	Image string `json:"image"`
+	Name  string `json:"name"`
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+}
+
 func (a *app) imageExport() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: "export [IMAGE]", Short: "Exporter une image / export an image", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if out == "-" {
-				return a.store().Export(cmd.Context(), first(args), os.Stdout, nil)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "-" && a.ui.JSON {
+				return inputErrorf("--out -: standard output is the archive; without --json")
 			}
-			f, err := os.Create(out)
+			img, err := provision.Store().Image(first(args))
 			if err != nil {
-				return inputErrorf("--out: %w", err)
+				return err
 			}
-			defer func() {
-				if cerr := f.Close(); err == nil {
-					err = cerr
-				}
-				if err != nil {
-					_ = os.Remove(out)
-				}
-			}()
-			return a.store().Export(cmd.Context(), first(args), f, a.imageProgress)
+			if out == "-" {
+				return provision.Store().Export(cmd.Context(), img.ID, os.Stdout, nil)
+			}
+			err = replaceFile(out, func(w io.Writer) error {
+				return provision.Store().Export(cmd.Context(), img.ID, w, provision.ImageProgress(a.ui))
+			})
+			if err != nil {
+				return err
+			}
+			r := exported{Image: img.ID, Name: img.Name, File: out}
+			if st, err := os.Stat(out); err == nil {
+				r.Bytes = st.Size()
+			}
+			return a.ui.Result(r, func() { a.ui.Printf("%s (%d MiB)\n", out, r.Bytes>>20) })
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "situlab-image.tar.zst", "file to write; - is standard output")

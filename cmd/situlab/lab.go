@@ -13,6 +13,7 @@ import (
 
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/keeper"
+	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/node/oci"
@@ -72,16 +73,25 @@ func absolute(site string) (string, error) {
 	return filepath.Abs(site)
 }
 
+// labDone says that something has been done with a lab, or a node of it.
+type labDone struct {
+	Lab     string  `json:"lab"`
+	Node    string  `json:"node,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
 func (a *app) labDown() *cobra.Command {
 	return &cobra.Command{
 		Use: "down LAB", Short: "Démonter un laboratoire / take a lab down", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
-			if err := keeper.Down(args[0]); err != nil {
+			if err := control.Call(cmd.Context(), args[0], "Down", &control.None{}, &control.None{}); err != nil {
 				return err
 			}
-			a.ui.Step(a.ui.T("laboratoire %s démonté en %.1f s", "lab %s down in %.1f s"), args[0], time.Since(begin).Seconds())
-			return nil
+			r := labDone{Lab: args[0], Seconds: time.Since(begin).Seconds()}
+			return a.ui.Result(r, func() {
+				a.ui.Step(a.ui.T("laboratoire %s démonté en %.1f s", "lab %s down in %.1f s"), r.Lab, r.Seconds)
+			})
 		},
 	}
 }
@@ -91,11 +101,13 @@ func (a *app) labReset() *cobra.Command {
 		Use: "reset LAB", Short: "Revenir à l'état initial / back to the pristine state", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
-			if err := control.Call(args[0], "Reset", &control.None{}, &control.None{}); err != nil {
+			if err := control.CallFollowed(cmd.Context(), args[0], "Reset", &keeper.ResetArgs{Lang: a.ui.Lang}, &control.None{}, a.ui.Say); err != nil {
 				return err
 			}
-			a.ui.Step(a.ui.T("laboratoire %s remis à neuf et prêt en %.1f s", "lab %s pristine and ready in %.1f s"), args[0], time.Since(begin).Seconds())
-			return nil
+			r := labDone{Lab: args[0], Seconds: time.Since(begin).Seconds()}
+			return a.ui.Result(r, func() {
+				a.ui.Step(a.ui.T("laboratoire %s remis à neuf et prêt en %.1f s", "lab %s pristine and ready in %.1f s"), r.Lab, r.Seconds)
+			})
 		},
 	}
 }
@@ -105,22 +117,13 @@ func (a *app) labReboot() *cobra.Command {
 		Use: "reboot LAB NODE", Short: "Redémarrer un nœud / reboot a node", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			begin := time.Now()
-			if err := control.Call(args[0], "Reboot", &keeper.NodeArgs{Node: args[1]}, &control.None{}); err != nil {
-				return nodeError(args[0], args[1], err)
+			if err := control.Call(cmd.Context(), args[0], "Reboot", &keeper.NodeArgs{Node: args[1]}, &control.None{}); err != nil {
+				return err
 			}
-			a.ui.Step(a.ui.T("%s redémarré en %.1f s", "%s rebooted in %.1f s"), args[1], time.Since(begin).Seconds())
-			return nil
+			r := labDone{args[0], args[1], time.Since(begin).Seconds()}
+			return a.ui.Result(r, func() { a.ui.Step(a.ui.T("%s redémarré en %.1f s", "%s rebooted in %.1f s"), r.Node, r.Seconds) })
 		},
 	}
-}
-
-// nodeError is what a keeper answers about a node; over the control socket an
-// error is only its text.
-func nodeError(lab, node string, err error) error {
-	if strings.Contains(err.Error(), labnet.ErrNoNode.Error()) {
-		return inputErrorf("lab %q has no node %q; nodes: situlab lab inspect %s", lab, node, lab)
-	}
-	return err
 }
 
 func (a *app) labList() *cobra.Command {
@@ -149,9 +152,9 @@ func (a *app) labList() *cobra.Command {
 func (a *app) labInspect() *cobra.Command {
 	return &cobra.Command{
 		Use: "inspect LAB", Short: "Nœuds, adresses et états / nodes, addresses and states", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			var out keeper.Inspection
-			if err := control.Call(args[0], "Inspect", &control.None{}, &out); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var out provision.Inspection
+			if err := control.Call(cmd.Context(), args[0], "Inspect", &control.None{}, &out); err != nil {
 				return err
 			}
 			return a.ui.Result(out, func() {
@@ -168,13 +171,23 @@ func (a *app) labInspect() *cobra.Command {
 func (a *app) labGraph() *cobra.Command {
 	return &cobra.Command{
 		Use: "graph LAB", Short: "Le plan du réseau en SVG / the network plan as SVG", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			site, err := keeper.SiteOf(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var plan provision.Plan
+			if err := control.Call(cmd.Context(), args[0], "Plan", &control.None{}, &plan); err != nil {
+				return err
+			}
+			if a.ui.JSON {
+				g, err := plan.Graph(a.ui.Lang)
+				if err != nil {
+					return err
+				}
+				return a.ui.Result(g, nil)
+			}
+			site, err := plan.Expanded()
 			if err != nil {
 				return err
 			}
-			svg := documents.Plan(site, documents.PlanOptions{Lang: a.ui.Lang})
-			_, err = os.Stdout.Write(svg)
+			_, err = a.ui.Out.Write(documents.Plan(site, documents.PlanOptions{Lang: a.ui.Lang}))
 			return err
 		},
 	}

@@ -134,9 +134,10 @@ func isInput(err error) bool {
 		errors.As(err, &spec) || errors.As(err, &cables) || errors.Is(err, labnet.ErrNoNode) || usage(err)
 }
 
-// usage says whether cobra refused the command line.
+// usage says whether cobra refused the command line's words; those of its flags
+// are marked where they are read.
 func usage(err error) bool {
-	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "accepts ", "requires ", "required flag", "invalid argument", "flag needs an argument"} {
+	for _, p := range []string{"unknown command", "accepts ", "requires ", "required flag", "invalid argument"} {
 		if strings.HasPrefix(err.Error(), p) {
 			return true
 		}
@@ -188,6 +189,7 @@ breaks it, watches the candidate and proposes a result per criterion.`,
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &codeError{exitInput, err} })
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "one JSON document on standard output (lines of JSON for streams)")
 	root.PersistentFlags().StringVar(&a.lang, "lang", "", "fr or en (default: LANG, then French)")
 	root.AddCommand(a.versionCommand(), a.doctorCommand(), a.imageCommand(), a.siteCommand(), a.labCommand(), a.scenarioCommand(),

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +35,8 @@ func TestMain(m *testing.M) {
 // Besides testscript's own commands there are:
 //
 //	code N COMMAND...   the command must end with this exit code
+//	json [PATH=RE...]   standard output was one JSON document and nothing else, with
+//	                    these values (a.0.b is a path)
 //	clean [WORD...]     nothing on the host names this script's directories or a WORD
 //
 // and host.sh (testdata/host.sh), which gives a shell a host of its own to break.
@@ -48,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":  wantCode,
+			"json":  wantJSON,
 			"clean": wantClean,
 		},
 	})
@@ -70,6 +76,12 @@ func setUp(e *testscript.Env) error {
 			return err
 		}
 	}
+	// What stands beside situlab goes into nodes; no script looks at it there.
+	for _, companion := range []string{"situ", "vulcain"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(program), companion), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			return err
+		}
+	}
 	e.Setenv("SITULAB_RUN", filepath.Join(run, "run"))
 	e.Setenv("SITULAB_HOME", filepath.Join(e.WorkDir, "home"))
 	e.Setenv("IMAGES", filepath.Join(host.Home(), "images"))
@@ -77,7 +89,7 @@ func setUp(e *testscript.Env) error {
 	e.Setenv("LAB", fmt.Sprintf("cli%d-%s", os.Getpid(), strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 	e.Setenv("RUNDIR", run)
 	e.Setenv("LANG", "C.UTF-8")
-	for from, to := range map[string]string{"testdata/site": "site", "testdata/host.sh": "host.sh"} {
+	for from, to := range map[string]string{"testdata/site": "site", "testdata/host.sh": "host.sh", smallScenario: "small"} {
 		if err := copyTo(from, filepath.Join(e.WorkDir, to)); err != nil {
 			return err
 		}
@@ -140,6 +152,43 @@ func wantCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if text := ts.ReadFile("stderr"); strings.Contains(text, "goroutine ") {
 		ts.Fatalf("a stack of Go is no message")
+	}
+}
+
+func wantJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: json [PATH=RE...]")
+	}
+	text := ts.ReadFile("stdout")
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var doc any
+	if err := dec.Decode(&doc); err != nil {
+		ts.Fatalf("standard output is no JSON document: %v:\n%s", err, text)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		ts.Fatalf("standard output is more than one JSON document:\n%s", text)
+	}
+	for _, arg := range args {
+		path, pattern, _ := strings.Cut(arg, "=")
+		value := doc
+		for key := range strings.SplitSeq(path, ".") {
+			switch v := value.(type) {
+			case map[string]any:
+				value = v[key]
+			case []any:
+				i, err := strconv.Atoi(key)
+				if err != nil || i >= len(v) {
+					ts.Fatalf("%s: a list of %d:\n%s", path, len(v), text)
+				}
+				value = v[i]
+			default:
+				value = nil
+			}
+		}
+		if got := fmt.Sprint(value); value == nil || !regexp.MustCompile(pattern).MatchString(got) {
+			ts.Fatalf("%s is %s, not %s, in\n%s", path, got, pattern, text)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +17,10 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet/host"
 )
 
 // smallScenario has three nodes: an administration workstation, a router, a post.
@@ -213,11 +218,63 @@ func TestPersonAtTheTerminal(t *testing.T) {
 	p.sees(prompt)
 	contains(t, "Ctrl-C", p.runs("echo code $?"), `code 130`)
 
+	// What holds the terminal is out of the reach of those who sit at it.
+	contains(t, "the shell's parent", p.runs("echo parent $PPID"), `parent 0\r`)
+
 	// Around the machines: services, logs, the network, real packets.
 	contains(t, "systemctl", p.runs("ssh rt1 systemctl is-active ssh frr"), `active\s+active`)
 	contains(t, "ip", p.runs("ssh rt1 ip -br addr"), `10\.77\.30\.254/24`)
 	contains(t, "tcpdump", p.runs("(ssh rt1 sudo timeout 10 tcpdump -lnc 2 -i eth0 icmp & sleep 3; ping -c 3 rt1 >/dev/null; wait)"), `ICMP echo request`)
 	contains(t, "console", p.runs("situ console rt1 -- sysctl net.ipv4.ip_forward"), `ip_forward = 0`)
+
+	contains(t, "dig", p.runs("dig +time=1 +tries=1 @rt1 pc1"), `(?i)DiG 9.*|connection refused|no servers could be reached`)
+
+	// Programs that ask: none of this is work that escapes the observation.
+	p.runs("seq 200 > long; touch spare")
+	p.types("less long\r")
+	p.sees(`\b20\b`)
+	p.types("\r")
+	time.Sleep(time.Second)
+	p.types("q")
+	p.sees(prompt)
+	p.types("rm -i spare\r")
+	p.sees(`spare.*\?`)
+	p.types("o\r")
+	p.sees(prompt)
+	contains(t, "rm -i", p.runs("ls spare"), `(?i)no such file|aucun fichier`)
+	p.types("situ diagnose\r")
+	p.sees(`vos mots`)
+	p.types("rt1 n'achemine plus entre ses réseaux.\r")
+	time.Sleep(4 * time.Second) // longer than an Enter waits for its line
+	p.types("\r")
+	p.sees(`lément défectueux`)
+	p.types("rt1\r")
+	p.sees(`Cause`)
+	p.types("ip_forwarding_off\r")
+	p.sees(`scellé`)
+	p.sees(prompt)
+	p.types("ssh -t rt1 sudo journalctl\r")
+	p.sees(`lines 1-`)
+	p.types("\r")
+	time.Sleep(4 * time.Second)
+	p.types("q")
+	p.sees(prompt)
+	// Work inside a program whose prompts are known is seen line by line.
+	p.types("ssh -t rt1 sudo vtysh\r")
+	p.sees(`rt1# `)
+	p.types("show version\r")
+	p.sees(`FRRouting`)
+	p.sees(`rt1# `)
+	p.types("exit\r")
+	p.sees(prompt)
+	// That inside one that nobody knows is told as not seen.
+	p.types(`perl -e '$|=1; print "calc: "; while(<STDIN>){chomp; last if /q/; print "= ".eval($_)."\ncalc: "}'` + "\r")
+	p.sees(`[\r\n]calc: `)
+	p.types("6*7\r")
+	p.sees(`= 42`)
+	time.Sleep(5 * time.Second)
+	p.types("q\r")
+	p.sees(prompt)
 
 	// A machine that reboots is away, comes back, and remembers its last life.
 	p.runs("ssh rt1 cat /proc/sys/kernel/random/boot_id > before; ssh rt1 sudo systemctl reboot")
@@ -227,6 +284,12 @@ func TestPersonAtTheTerminal(t *testing.T) {
 	// exit opens another shell and says how to end.
 	p.types("exit\r")
 	p.sees(`situ finish`)
+	p.sees(prompt)
+
+	// While the workstation itself reboots the terminal says so, waits, and returns.
+	p.types("sudo systemctl reboot\r")
+	p.sees(`poste d’administration redémarre`)
+	p.sees(`Nouveau shell`)
 	p.sees(prompt)
 
 	// The terminal is lost: the session goes on, in another terminal.
@@ -277,6 +340,7 @@ func TestPersonAtTheTerminal(t *testing.T) {
 			t.Errorf("%s: %v", f, err)
 		}
 	}
+	judgeThePerson(t, filepath.Join(out, "bundle.situlab"))
 	for deadline := time.Now().Add(settle); ; time.Sleep(200 * time.Millisecond) {
 		left, err := leftovers([]string{run})
 		if err != nil {
@@ -287,6 +351,177 @@ func TestPersonAtTheTerminal(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Errorf("left on the host:\n%s", strings.Join(left, "\n")))
+		}
+	}
+}
+
+// steps are what a terminal shows of a long work: one clock per line, the colours
+// of this terminal, and progress that counts. They are given without clocks.
+func steps(t *testing.T, shown string) []string {
+	t.Helper()
+	line := regexp.MustCompile(`^\x1b\[2m\[ *\d+\.\d s\]\x1b\[0m ([^\x1b]*)$`)
+	var out []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(shown, "\r\x1b[K", "\n"), "\n") {
+		if part = strings.TrimRight(part, "\r"); part == "" {
+			continue
+		}
+		m := line.FindStringSubmatch(part)
+		if m == nil {
+			t.Fatalf("this is no step: %q in %q", part, shown)
+		}
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// The steps of a lab that starts or is reset come from the process that keeps it,
+// and look on a terminal as if this one had said them.
+func TestLabStepsOnATerminal(t *testing.T) {
+	program := builtPrograms(t)
+	lab := fmt.Sprintf("pty%d", os.Getpid())
+	t.Cleanup(func() { _ = exec.Command(program, "lab", "down", lab).Run() })
+
+	up := sit(t, program, nil, "lab", "up", "testdata/site", "--name", lab, "--lang", "fr", "--json")
+	shown := up.sees(`(?s)^.*?\{`)
+	if code := up.ends(); code != 0 {
+		t.Fatalf("lab up: exit code %d", code)
+	}
+	got := steps(t, strings.TrimSuffix(shown, "{"))
+	for _, want := range []string{"2 nœuds créés et câblés", "2 systèmes démarrés", "nœuds en service 2/2", "sondes vertes 1/1", "1 sondes vertes depuis tous les réseaux"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("lab up shows no %q in %q", want, got)
+		}
+	}
+
+	reset := sit(t, program, nil, "lab", "reset", lab, "--lang", "en")
+	shown = reset.sees(`(?s)^.*pristine and ready in [\d.]+ s`)
+	if code := reset.ends(); code != 0 {
+		t.Fatalf("lab reset: exit code %d", code)
+	}
+	got = steps(t, shown)
+	for _, want := range []string{"2 nodes created and cabled", "nodes running 2/2", "probes green 1/1"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("lab reset shows no %q in %q", want, got)
+		}
+	}
+}
+
+// expectNothing says of one candidate what does not matter here: the case may well
+// come out different.
+func expectNothing() string {
+	text := `apiVersion: situlab/v1
+kind: Expect
+candidates:
+  - name: nothing
+    about: {fr: "Ne fait rien", en: "Does nothing"}
+    rows:
+      - variants: [healthy]
+        points:
+`
+	for _, point := range []string{"3.1-i", "3.1-ii", "3.1-iii", "3.1-iv", "3.2a", "3.2b", "3.2d", "3.3-i", "3.3-ii", "3.3-iii"} {
+		text += "          " + point + ": {outcome: jury, reason: whatever}\n"
+	}
+	return text
+}
+
+// A campaign says which case has begun and, on a terminal, what it is doing.
+func TestCampaignOnATerminal(t *testing.T) {
+	program := builtPrograms(t)
+	run, err := os.MkdirTemp("/run", "situlab-campaign-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := os.MkdirTemp("", "sl") // short: a terminal's socket lies in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenario := filepath.Join(t.TempDir(), "small")
+	t.Cleanup(func() {
+		removeRun(program, run, "SITULAB_HOME="+home)
+		os.RemoveAll(home)
+	})
+	if err := errors.Join(os.Chmod(run, 0o711), os.Symlink(filepath.Join(host.Home(), "images"), filepath.Join(home, "images")), copyTo(smallScenario, scenario)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"expect.yaml": expectNothing(), "nothing.sh": "sleep 1\nsitu finish --yes </dev/null\n"} {
+		if err := os.WriteFile(filepath.Join(scenario, "candidates", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(scenario, "candidates", "reference.sh")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SITULAB_RUN=" + filepath.Join(run, "run"), "SITULAB_HOME=" + home}
+	p := sit(t, program, env, "scenario", "test", scenario, "--seeds", "1", "--lang", "fr")
+	p.sees(`nothing/healthy/seed 1 : commence\r\n`)
+	p.sees(`\] *(\x1b\[0m)? nothing/healthy/seed 1: .*\r\x1b\[K`) // and it goes away again
+	p.sees(`1/1 nothing/healthy/seed 1: `)
+	if end := p.sees(`(?s)^.*1 cas .*\d différents`); strings.Contains(end, "run.log") {
+		t.Errorf("the session was not played: %s", end)
+	}
+	if code := p.ends(); code > exitNotSo {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// judgeThePerson reads the evidence of the session above: the programs and lines
+// are there, and nothing but what was typed into the unknown program is missing.
+func judgeThePerson(t *testing.T, bundle string) {
+	t.Helper()
+	f, err := os.Open(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := evidence.ReadBundle(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	var uncut []string
+	var honest []*evidence.Record
+	for _, r := range b.Records {
+		switch p := r.Payload().(type) {
+		case *evidence.ExecStart:
+			if p.Terminal != "" {
+				seen = append(seen, r.Node+": "+strings.Join(p.Argv, " "))
+			}
+		case *evidence.TermInputLine:
+			seen = append(seen, r.Node+": "+p.Program+"> "+p.Line)
+		case *evidence.TermUncut:
+			uncut = append(uncut, r.Node+"/"+p.Program+" "+p.Detail)
+			if p.Program == "perl" {
+				continue
+			}
+		case *evidence.RecorderLoss:
+			t.Errorf("lost: %+v", p)
+		case *evidence.LabNode:
+			if p.Event == evidence.NodeRebooted {
+				seen = append(seen, r.Node+": rebooted by "+p.Origin)
+			}
+		}
+		honest = append(honest, r)
+	}
+	for _, want := range []string{"adm1: dig +time=1 +tries=1 @rt1 pc1", "adm1: vim note", "adm1: less long", "adm1: situ diagnose", "adm1: rm -i spare",
+		"rt1: vtysh> show version", "rt1: sysctl net.ipv4.ip_forward", "rt1: rebooted by candidate", "adm1: rebooted by candidate"} {
+		if !slices.Contains(seen, want) {
+			t.Errorf("not seen: %q among\n%s", want, strings.Join(seen, "\n"))
+		}
+	}
+	if len(uncut) == 0 || uncut[0] != "adm1/perl calc: 6*7" || slices.ContainsFunc(uncut, func(u string) bool { return !strings.HasPrefix(u, "adm1/perl ") }) {
+		t.Errorf("uncut: %q", uncut)
+	}
+	v, err := grader.Grade(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range v.Capacities {
+		for _, k := range c.Criteria {
+			for _, p := range k.Points {
+				if r := string(p.Reason); r == "lines_uncut" || r == "observed_partly" || r == "not_observed" {
+					t.Errorf("%s: %s (%s)", p.ID, p.Outcome, r)
+				}
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/session"
 	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/labnet/watch/term"
 )
 
@@ -130,25 +132,36 @@ func (a *app) printVerdict(v *grader.Verdict, res *session.Result) error {
 }
 
 // printOutcomes lists criteria and points with their sentences.
+// printOutcomes shows a verdict to people: proposals with their sentence, what the
+// jury may ask, and what it must know besides.
 func (a *app) printOutcomes(v *grader.Verdict) {
+	word := func(o check.Outcome) string {
+		label := o.Label().In(a.ui.Lang)
+		switch o {
+		case check.Acquired:
+			return a.ui.Good(label)
+		case check.NotAcquired:
+			return a.ui.Bad(label)
+		}
+		return label
+	}
 	for _, c := range v.Capacities {
-		a.ui.Printf("%s\n", a.ui.Bold(fmt.Sprintf(a.ui.T("Capacité %s : %s", "Capacity %s: %s"), c.ID, c.Outcome)))
+		a.ui.Printf("%s %s\n", a.ui.Bold(fmt.Sprintf(a.ui.T("Capacité %s :", "Capacity %s:"), c.ID)), word(c.Outcome))
 		for _, k := range c.Criteria {
-			a.ui.Printf("  %s : %s\n", k.ID, k.Outcome)
+			a.ui.Printf(a.ui.T("  %s : %s\n", "  %s: %s\n"), k.ID, word(k.Outcome))
 			for _, p := range k.Points {
-				if string(p.Outcome) == "sans_objet" {
+				if p.Outcome == check.NotConcerned {
 					continue
 				}
-				word := string(p.Outcome)
-				switch word {
-				case "acquis":
-					word = a.ui.Good(word)
-				case "non_acquis":
-					word = a.ui.Bad(word)
+				a.ui.Printf("    %-9s %s\n              %s\n", p.ID, word(p.Outcome), p.Sentence.In(a.ui.Lang))
+				if q := p.Question; q != nil {
+					a.ui.Printf("              → %s\n", q.In(a.ui.Lang))
 				}
-				a.ui.Printf("    %-9s %s (%s)\n              %s\n", p.ID, word, p.Reason, p.Sentence.In(a.ui.Lang))
 			}
 		}
+	}
+	for _, f := range v.Flags {
+		a.ui.Printf("%s %s\n", a.ui.Bold(a.ui.T("À savoir :", "To be known:")), f.Sentence.In(a.ui.Lang))
 	}
 }
 
@@ -157,12 +170,12 @@ func (a *app) attachCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "attach [SESSION]", Short: "Un autre terminal enregistré / a further recorded terminal", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := session.Find(first(args))
+			info, err := session.Find(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
 			var t session.Terminal
-			if err := control.Call(info.Lab, "Attach", &again, &t); err != nil {
+			if err := control.Call(cmd.Context(), info.Lab, "Attach", &again, &t); err != nil {
 				return err
 			}
 			_, err = term.Attach(cmd.Context(), t.Socket, os.Stdin, os.Stdout, term.AttachOptions{})
@@ -194,12 +207,25 @@ func (a *app) resumeCommand() *cobra.Command {
 func (a *app) sessionCall(use, method, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " [SESSION]", Short: short, Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := session.Find(first(args))
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := session.Find(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
-			return control.Call(info.Lab, method, &control.None{}, &control.None{})
+			var now session.Info
+			if err := control.Call(cmd.Context(), info.Lab, method, &control.None{}, &now); err != nil {
+				return err
+			}
+			if now.Paused == nil {
+				now.Paused = []string{} // none, in JSON
+			}
+			return a.ui.Result(now, func() {
+				if len(now.Paused) == 0 {
+					a.ui.Step(a.ui.T("l'épreuve %s reprend ; temps restant : %s", "session %s goes on; time left: %s"), now.Session, now.Left)
+				} else {
+					a.ui.Step(a.ui.T("épreuve %s suspendue (%s) ; temps restant : %s", "session %s paused (%s); time left: %s"), now.Session, strings.Join(now.Paused, ", "), now.Left)
+				}
+			})
 		},
 	}
 }

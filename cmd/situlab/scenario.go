@@ -91,18 +91,62 @@ func (a *app) scenarioShow() *cobra.Command {
 	}
 }
 
+// validation is what "scenario validate" found, for programs.
+type validation struct {
+	Valid   bool      `json:"valid"`
+	Checked []string  `json:"checked"`
+	Errors  []mistake `json:"errors"`
+}
+
+// mistake is one of them; line and column count from 1, 0 is the whole file.
+type mistake struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+}
+
+// allOf makes one list of the mistakes of several scenarios.
+func allOf(wrong []error) error {
+	if len(wrong) < 2 {
+		return errors.Join(wrong...)
+	}
+	var all scenarios.ErrorList
+	for _, err := range wrong {
+		all = append(all, asList(err)...)
+	}
+	return all
+}
+
 func (a *app) scenarioValidate() *cobra.Command {
 	return &cobra.Command{
 		Use: "validate SCENARIO...", Short: "Vérifier des scénarios et leurs sites / check scenarios and their sites", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			r := validation{Valid: true, Checked: []string{}, Errors: []mistake{}}
+			var wrong []error
 			for _, ref := range args {
 				ref = strings.TrimSuffix(ref, "/")
-				if err := validate(ref); err != nil {
+				r.Checked = append(r.Checked, ref)
+				err := validate(ref)
+				switch {
+				case err == nil:
+					a.ui.Printf("%s: %s\n", ref, a.ui.T("correct", "valid"))
+				case isInput(err):
+					wrong = append(wrong, err)
+					for _, e := range asList(err) {
+						r.Errors = append(r.Errors, mistake{e.File, e.Line, e.Column, a.ui.Phrase(e.Msg)})
+					}
+				default:
 					return err
 				}
-				a.ui.Printf("%s: %s\n", ref, a.ui.T("correct", "valid"))
 			}
-			return nil
+			if r.Valid = len(wrong) == 0; a.ui.JSON {
+				if err := a.ui.Result(r, nil); err != nil || r.Valid {
+					return err
+				}
+				return &codeError{code: exitInput}
+			}
+			return allOf(wrong)
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/cmd/internal/ui"
+	"github.com/situlab/situlab/grader"
+	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios"
 )
@@ -74,7 +78,7 @@ empreinte (scénario, image, programme) : une campagne interrompue reprend.`,
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&seeds, "seeds", []string{"1", "2"}, "seeds to play")
+	f.StringSliceVar(&seeds, "seeds", scenarios.DefaultSeeds, "seeds to play")
 	f.StringSliceVar(&candidates, "candidates", nil, "only these candidates")
 	f.StringSliceVar(&variants, "variants", nil, "only these variants (healthy is the twin)")
 	f.Float64Var(&factor, "time-factor", 0.1, "multiplies every duration of the scenario")
@@ -116,8 +120,14 @@ func (a *app) newTest(ctx context.Context, ref string, factor float64) (*tester,
 	h := sha256.New()
 	h.Write(bin) // the embedded scenarios and sites are part of it
 	fmt.Fprintf(h, "\x00%s\x00%s\x00", img.ID, ref)
-	if err := hashFolder(h, s.Files); err != nil {
+	site, err := scenarios.LoadSiteOf(s)
+	if err != nil {
 		return nil, err
+	}
+	for _, folder := range []fs.FS{s.Files, site.Files} {
+		if err := hashFolder(h, folder); err != nil {
+			return nil, err
+		}
 	}
 	return &tester{a, ref, s, e, factor, filepath.Join(host.Home(), "tests", hex.EncodeToString(h.Sum(nil))[:24])}, nil
 }
@@ -188,6 +198,7 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 		g.Go(func() error {
 			r, ok := t.cached(c)
 			if !ok || fresh {
+				u.Step(u.T("%s : commence", "%s: begins"), c)
 				var err error
 				if r, err = t.play(ctx, c); err != nil {
 					return err
@@ -200,9 +211,9 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 			defer mu.Unlock()
 			results = append(results, r)
 			done++
-			state := u.Good("ok")
+			state := u.Messages().Good("ok")
 			if !r.OK {
-				state = u.Bad(u.T("DIFFÉRENT", "DIFFERENT"))
+				state = u.Messages().Bad(u.T("DIFFÉRENT", "DIFFERENT"))
 			}
 			if r.Cached {
 				state += u.T(" (déjà joué)", " (played before)")
@@ -228,7 +239,7 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 		}
 	}
 	err := u.Result(results, func() {
-		u.Printf(u.T("%d cas, %d différents\n", "%d cases, %d different\n"), len(results), bad)
+		u.Printf(u.T("%d cas au facteur de temps %g, %d différents\n", "%d cases at time factor %g, %d different\n"), len(results), t.factor, bad)
 	})
 	if err == nil && bad > 0 {
 		err = &codeError{code: exitNotSo}
@@ -306,6 +317,7 @@ func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
 	}
 	defer log.Close()
 	cmd.Stderr = log
+	defer t.showSteps(c, log.Name())()
 	_, err = cmd.Output()
 	r.Seconds = time.Since(begin).Seconds()
 	var exit *exec.ExitError
@@ -316,7 +328,11 @@ func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
 		r.Error = fmt.Sprintf("run: %v, see %s", err, log.Name())
 		return r, nil
 	}
-	r.Diff, err = t.compare(c, filepath.Join(r.Dir, "verdict.json"))
+	code := exitDone
+	if exit != nil {
+		code = exit.ExitCode()
+	}
+	r.Diff, err = t.compare(c, code, filepath.Join(r.Dir, "verdict.json"))
 	if err != nil {
 		r.Error = err.Error()
 	}
@@ -324,41 +340,142 @@ func (t *tester) play(ctx context.Context, c testCase) (testResult, error) {
 	return r, nil
 }
 
-// verdictPoints is what is compared of a verdict.
-type verdictPoints struct {
-	Capacities []struct {
-		Criteria []struct {
-			Points []struct {
-				ID, Outcome, Reason string
+// showEvery is how often a case's log is looked at for its steps.
+const showEvery = 300 * time.Millisecond
+
+// showSteps shows on a terminal what a case is doing, from its log, until stop.
+// The log is a file of its own, not a pipe to here: what outlives a session must
+// not hold up its end.
+func (t *tester) showSteps(c testCase, name string) (stop func()) {
+	log, err := os.Open(name)
+	if err != nil {
+		return func() {}
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer log.Close()
+		w := &stepWatch{say: func(step string) { t.app.ui.Status(fmt.Sprintf("%s: %s", c, step)) }}
+		tick := time.NewTicker(showEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_, _ = io.Copy(w, log)
+			case <-quit:
+				return
 			}
 		}
+	}()
+	return func() {
+		close(quit)
+		<-done
 	}
 }
 
-func (t *tester) compare(c testCase, verdict string) ([]string, error) {
+// stepWatch finds the steps in what a session writes to its standard error.
+type stepWatch struct {
+	say  func(step string)
+	line []byte
+}
+
+func (w *stepWatch) Write(b []byte) (int, error) {
+	w.line = append(w.line, b...)
+	for {
+		line, rest, ok := bytes.Cut(w.line, []byte("\n"))
+		if !ok {
+			return len(b), nil
+		}
+		if step, ok := ui.StepOf(string(line)); ok {
+			w.say(step)
+		}
+		w.line = rest
+	}
+}
+
+// compare holds a verdict against what is expected: every point with its reason,
+// what criteria and capacities follow from the points, the blocking facts, and
+// the exit code of the run.
+func (t *tester) compare(c testCase, exit int, verdict string) ([]string, error) {
 	b, err := os.ReadFile(verdict)
 	if err != nil {
 		return nil, err
 	}
-	var v verdictPoints
-	if err := json.Unmarshal(b, &v); err != nil {
+	v, err := grader.ReadVerdict(b)
+	if err != nil {
 		return nil, err
-	}
-	got := map[string]scenarios.ExpectedPoint{}
-	for _, cp := range v.Capacities {
-		for _, cr := range cp.Criteria {
-			for _, p := range cr.Points {
-				got[p.ID] = scenarios.ExpectedPoint{Outcome: p.Outcome, Reason: p.Reason}
-			}
-		}
 	}
 	want, _ := t.expect.For(c.Candidate, c.Variant)
 	var diff []string
+	wantExit := exitDone
 	for id, w := range want {
-		if g := got[id]; !w.Matches(g.Outcome, g.Reason) {
-			diff = append(diff, fmt.Sprintf("%s: got %s (%s), want %s (%s)", id, g.Outcome, g.Reason, w.Outcome, w.Reason))
+		if p, _ := v.Point(id); !w.Matches(string(p.Outcome), string(p.Reason)) {
+			diff = append(diff, fmt.Sprintf("%s: got %s (%s), want %s (%s)", id, p.Outcome, p.Reason, w.Outcome, w.Reason))
 		}
+		if w.Outcome == string(check.NotAcquired) {
+			wantExit = exitNotSo
+		}
+	}
+	for _, cp := range v.Capacities {
+		failed := false // two points of one criterion are
+		for _, cr := range cp.Criteria {
+			var outcomes []string
+			not := 0
+			for _, p := range cr.Points {
+				w, ok := want[p.ID]
+				if !ok {
+					w.Outcome = string(p.Outcome) // not declared: sans_objet by itself
+				}
+				if w.Outcome == string(check.NotAcquired) {
+					not++
+				}
+				outcomes = append(outcomes, w.Outcome)
+			}
+			failed = failed || not > 1
+			if w := composed(outcomes); string(cr.Outcome) != w {
+				diff = append(diff, fmt.Sprintf("criterion %s: got %s, want %s", cr.ID, cr.Outcome, w))
+			}
+		}
+		w := string(check.Jury) // one situation is never enough material for more
+		if failed {
+			w = string(check.NotAcquired)
+		}
+		flags := t.expect.FlagsFor(c.Candidate, c.Variant)
+		if len(flags) > 0 {
+			w = string(check.Jury)
+		}
+		if string(cp.Outcome) != w {
+			diff = append(diff, fmt.Sprintf("capacity %s: got %s, want %s", cp.ID, cp.Outcome, w))
+		}
+	}
+	var blocking []string
+	for _, f := range v.Flags {
+		if f.Blocking {
+			blocking = append(blocking, string(f.Code))
+		}
+	}
+	slices.Sort(blocking)
+	if blocking = slices.Compact(blocking); !slices.Equal(blocking, t.expect.FlagsFor(c.Candidate, c.Variant)) {
+		diff = append(diff, fmt.Sprintf("blocking facts: got %q, want %q", blocking, t.expect.FlagsFor(c.Candidate, c.Variant)))
+	}
+	if exit != wantExit {
+		diff = append(diff, fmt.Sprintf("exit code: got %d, want %d", exit, wantExit))
 	}
 	sort.Strings(diff)
 	return diff, nil
+}
+
+// composed is a criterion's outcome by those of its points (design.md, section
+// 3), written here a second time so that the grader is not its own judge.
+func composed(points []string) string {
+	declared := slices.DeleteFunc(points, func(o string) bool { return o == string(check.NotConcerned) })
+	switch {
+	case len(declared) == 0:
+		return string(check.NotConcerned)
+	case slices.Contains(declared, string(check.NotAcquired)):
+		return string(check.NotAcquired)
+	case !slices.ContainsFunc(declared, func(o string) bool { return o != string(check.Acquired) }):
+		return string(check.Acquired)
+	}
+	return string(check.Jury)
 }

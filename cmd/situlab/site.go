@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/situlab/situlab/cmd/internal/folder"
 	"github.com/situlab/situlab/scenarios"
 	"github.com/situlab/situlab/scenarios/documents"
 )
@@ -95,7 +98,7 @@ func (a *app) siteDocuments() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := makeFolder(out)
+			unmake, err := folder.Make(out, 0o755)
 			if err != nil {
 				return inputErrorf("--out: %w", err)
 			}
@@ -108,9 +111,7 @@ func (a *app) siteDocuments() *cobra.Command {
 				for _, f := range wrote {
 					_ = os.Remove(f)
 				}
-				if made {
-					_ = os.Remove(out)
-				}
+				unmake()
 			}()
 			write := func(name string, b []byte) error {
 				file := filepath.Join(out, name)
@@ -120,34 +121,24 @@ func (a *app) siteDocuments() *cobra.Command {
 				}
 				return nil
 			}
-			for _, lang := range []string{"fr", "en"} {
-				for _, d := range documents.List(lang) {
-					text, err := documents.Render(s, d.ID, lang, time.Now(), nil)
-					if err != nil {
-						return err
-					}
-					if err := write(d.ID+"."+lang+".md", []byte(text)); err != nil {
-						return err
-					}
-				}
-				svg := documents.Plan(s, documents.PlanOptions{Lang: lang})
-				if err := write("plan."+lang+".svg", svg); err != nil {
+			files, err := documents.Dossier(s, documents.Options{Start: time.Now()})
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				if err := write(name, files[name]); err != nil {
 					return err
 				}
 			}
-			a.ui.Printf("%s\n", out)
-			return nil
+			r := struct {
+				Site   string   `json:"site"`
+				Folder string   `json:"folder"`
+				Files  []string `json:"files"`
+			}{s.ID, out, wrote}
+			return a.ui.Result(r, func() { a.ui.Printf("%s\n", out) })
 		},
 	}
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed that moves names and addresses (0: as written)")
 	c.Flags().StringVarP(&out, "out", "o", "documents", "folder to write into")
 	return c
-}
-
-// makeFolder says whether it had to make the folder.
-func makeFolder(dir string) (made bool, err error) {
-	if st, err := os.Stat(dir); err == nil && st.IsDir() {
-		return false, nil
-	}
-	return true, os.MkdirAll(dir, 0o755)
 }

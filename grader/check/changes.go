@@ -117,12 +117,13 @@ func (v *View) steps() []step {
 			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeFile, text: f.Path, path: f.Path})
 		}
 	}
-	for _, r := range v.within(evidence.TypeNetState) {
-		n, _ := evidence.As[evidence.NetState](r)
-		if r.Actor == "candidate" && len(n.Added)+len(n.Removed) > 0 {
-			lines := append(append([]string(nil), n.Added...), n.Removed...)
-			out = append(out, step{seq: r.Seq, at: r.BootNS, node: r.Node, kind: changeRuntime, text: strings.Join(lines, "; ")})
+	for _, n := range v.net {
+		c := v.Commands[n.cause]
+		at := c.BootNS
+		if c.Ended < 0 { // a shell: when, within it, nobody knows
+			at = min(n.BootNS, v.Finish)
 		}
+		out = append(out, step{seq: n.Seq, at: at, node: n.Node, kind: changeRuntime, text: strings.Join(n.lines, "; ")})
 	}
 	for _, r := range v.within(evidence.TypeLabNode) {
 		n, _ := evidence.As[evidence.LabNode](r)
@@ -137,28 +138,65 @@ func (v *View) steps() []step {
 // transient are files that programs write beside the work itself.
 func transient(name string) bool {
 	return strings.HasPrefix(name, "/run/") || strings.HasPrefix(name, "/var/run/") ||
-		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
+		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/log/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
 		strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") || strings.HasSuffix(name, ".lock")
 }
 
-// truthNode is the node of the faulty element, "" on the twin.
-func (v *View) truthNode() string {
-	e, ok := v.element(v.Facts.Truth.Element)
-	if ok && e.Node != "" {
-		return e.Node
+// truthNodes are the nodes of the faulty element and of those that say the same:
+// its own, that of what carries it, or for a network those that it joins.
+func (v *View) truthNodes() []string {
+	var out []string
+	for _, id := range append([]string{v.Facts.Truth.Element}, v.Facts.Truth.AlsoElements...) {
+		e, _ := v.element(id)
+		parent, _ := v.element(e.Parent)
+		switch {
+		case e.Node != "":
+			out = append(out, e.Node)
+		case parent.Node != "":
+			out = append(out, parent.Node)
+		default:
+			for _, l := range v.Facts.Map.Links {
+				if "net:"+l.Segment == id || l.Segment == id {
+					out = append(out, l.Node)
+				}
+			}
+		}
 	}
-	return v.Facts.Truth.Element
+	return out
 }
 
-// outside returns the changes made elsewhere than where a repair belongs.
-func (v *View) outside() []Change {
+// elsewhere returns the changes that were not made on the faulty element.
+func (v *View) elsewhere() []Change {
 	var out []Change
+	on := v.truthNodes()
 	for _, c := range v.Changes {
-		if v.Facts.Truth.NoFault || c.Node != v.truthNode() && !contains(v.Facts.RelatedNodes, c.Node) {
+		if v.Facts.Truth.NoFault || !contains(on, c.Node) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// wrongMachines returns the changes made where no repair belongs: elsewhere, and
+// not on the nodes that a repair or a workaround may go through.
+func (v *View) wrongMachines() []Change {
+	var out []Change
+	for _, c := range v.elsewhere() {
+		if v.Facts.Truth.NoFault || !contains(v.Facts.RelatedNodes, c.Node) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// touched says whether the candidate changed anything on a node.
+func (v *View) touched(node string) bool {
+	for _, c := range v.Changes {
+		if c.Node == node {
+			return true
+		}
+	}
+	return false
 }
 
 // beyond returns the changes made out of the perimeter.

@@ -18,12 +18,16 @@
 //
 // A command is an exec that descends from a recorded terminal, or a line typed
 // inside an interactive program. Wrappers (ssh, sudo, sh, timeout ...) are not
-// commands; what they execute is recorded on its own. commands.go and
-// tables.go sort commands into tests and changes. A test is relevant when it
-// looks at the broken chain (Facts.Targets) and discriminating when it is
-// relevant and would show some families of causes and not others.
+// commands; what they execute is recorded on its own. classify.go, programs.go
+// and tables.go sort commands into tests and changes.
+//
+// A test looks somewhere. It is relevant when that is on the chain between the
+// users hit and their services (Facts.Targets) and it shows causes that can lie
+// there and give the symptom; it discriminates when another possible cause of
+// the common list would give another result (View.judge).
 //
 // Changes of one program on one node that follow each other without a test in
 // between (the lines of one vtysh configuration, a file edited and saved) are
-// one change.
+// one change. What no program's name tells, the kernel's network state does
+// (netstate.go), and the files (changes.go).
 package check

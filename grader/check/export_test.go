@@ -53,5 +53,20 @@ func Kinds() map[string][]string {
 	return out
 }
 
-// Separates exposes the rule of discriminating tests.
-var Separates = separates
+// FamilyPlaces, NarrowFamilies and Possible expose what tests show.
+func FamilyPlaces() map[string][]string { return familyPlaces }
+
+// NarrowFamilies lists the families of files and daemons.
+func NarrowFamilies() map[string][]string {
+	out := map[string][]string{}
+	for k, v := range daemons {
+		out["daemon "+k] = v
+	}
+	for _, f := range configFiles {
+		out["file "+f.prefix] = f.families
+	}
+	return out
+}
+
+// Possible see View.possible.
+func (v *View) Possible(families, at []string) (shown, hidden bool) { return v.possible(families, at) }

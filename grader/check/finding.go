@@ -22,6 +22,21 @@ const (
 	Insufficient Outcome = "preuve_insuffisante"
 )
 
+// Label is what people read for an outcome.
+func (o Outcome) Label() evidence.Text {
+	switch o {
+	case Acquired:
+		return tx("proposé acquis", "proposed achieved")
+	case NotAcquired:
+		return tx("proposé non acquis", "proposed not achieved")
+	case Jury:
+		return tx("à trancher par le jury", "for the jury to decide")
+	case Insufficient:
+		return tx("preuve insuffisante", "insufficient evidence")
+	}
+	return tx("sans objet", "not applicable")
+}
+
 // Finding is the result of one rule.
 type Finding struct {
 	Point    string
@@ -84,11 +99,38 @@ func flag(code Reason, a args, m map[string]any, ev []uint64) Flag {
 	return f
 }
 
-// maxEvidence bounds the list of one finding; the first and last are kept.
+// citing adds what decides a finding: it is never shortened.
+func (f Finding) citing(decisive []uint64) Finding {
+	f.Evidence = sorted(append(f.Evidence, decisive...))
+	return f
+}
+
+// few are the first and last of records that all say the same.
+func few(ev []uint64) []uint64 {
+	ev = sorted(ev)
+	if n := len(ev); n > 2*fewEach {
+		ev = append(ev[:fewEach:fewEach], ev[n-fewEach:]...)
+	}
+	return ev
+}
+
+const fewEach = 2
+
+// maxEvidence bounds a list of records of which none decides alone; the first
+// and last are kept.
 const maxEvidence = 40
 
 // tidy sorts, removes doubles and shortens a list of sequence numbers.
 func tidy(ev []uint64) []uint64 {
+	out := sorted(ev)
+	if len(out) > maxEvidence {
+		out = append(out[:maxEvidence/2:maxEvidence/2], out[len(out)-maxEvidence/2:]...)
+	}
+	return out
+}
+
+// sorted sorts a list of sequence numbers and removes doubles and zeros.
+func sorted(ev []uint64) []uint64 {
 	out := []uint64{}
 	s := append([]uint64(nil), ev...)
 	sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
@@ -96,9 +138,6 @@ func tidy(ev []uint64) []uint64 {
 		if n != 0 && (i == 0 || n != s[i-1]) {
 			out = append(out, n)
 		}
-	}
-	if len(out) > maxEvidence {
-		out = append(out[:maxEvidence/2:maxEvidence/2], out[len(out)-maxEvidence/2:]...)
 	}
 	return out
 }

@@ -33,7 +33,7 @@ type PermanenceState struct {
 	MissingSamples int
 
 	needSeconds float64
-	evidence    []uint64
+	red, green  []uint64 // samples that the findings rest on
 }
 
 // Complete says whether the window is full and green.
@@ -84,16 +84,19 @@ func (v *View) permanence() PermanenceState {
 		}
 		if !samples[atEnd].OK {
 			st.Red = append(st.Red, probe)
-			st.evidence = append(st.evidence, samples[atEnd].Seq)
+			st.red = append(st.red, samples[atEnd].Seq)
 		}
 		for i, s := range samples {
 			if s.OK {
 				continue
 			}
 			lastRed = max(lastRed, s.BootNS)
-			if i > atEnd && samples[atEnd].OK && !contains(st.Relapsed, probe) {
+			if i <= atEnd || !samples[atEnd].OK {
+				continue
+			}
+			st.red = append(st.red, s.Seq)
+			if !contains(st.Relapsed, probe) {
 				st.Relapsed = append(st.Relapsed, probe)
-				st.evidence = append(st.evidence, s.Seq)
 			}
 		}
 	}
@@ -125,12 +128,12 @@ func (st *PermanenceState) measure(v *View, byProbe map[string][]Sample, lastRed
 		for _, s := range samples {
 			if s.BootNS > lastRed {
 				if n == 0 {
-					st.evidence = append(st.evidence, s.Seq)
+					st.green = append(st.green, s.Seq)
 				}
 				n++
 			}
 		}
-		st.evidence = append(st.evidence, samples[len(samples)-1].Seq)
+		st.green = append(st.green, samples[len(samples)-1].Seq)
 		if st.Samples < 0 || n < st.Samples {
 			st.Samples = n
 		}
@@ -167,16 +170,33 @@ func (v *View) hitSamples(phases ...string) map[string][]Sample {
 
 // coldState is what the cold start showed.
 type coldState struct {
-	done       bool
-	record     *evidence.ExamColdStart
-	unseen     []string // hit probes without a sample
-	red        []string // hit probes not green at the end
+	done bool
+	// sound is true when the company came up as it should, but for what the
+	// candidate had touched: only then does a red service tell of the repair.
+	sound      bool
+	missing    []string // machines that did not come back
+	unsure     []string // hit probes without a sample, or now green and now red
+	red        []string // hit probes that stayed red
 	collateral []string // other probes, green before the candidate, red now
-	evidence   []uint64
+
+	decisive, green []uint64 // the record, every red sample; green samples
 }
 
-// settle is how many last samples of a probe must be green after a cold start.
+// allGreen says whether all that was hit is green after the cold start.
+func (c coldState) allGreen() bool { return c.done && len(c.red)+len(c.unsure) == 0 }
+
+// settle is how many last samples of a probe from one post decide after a cold
+// start, or all there are if fewer: all green is green, all red is red.
 const settle = 3
+
+// postState is what one post's last samples of a probe say.
+type postState int
+
+const (
+	postGreen postState = iota
+	postUnsure
+	postRed
+)
 
 func (v *View) coldStart() coldState {
 	var st coldState
@@ -185,47 +205,81 @@ func (v *View) coldStart() coldState {
 		return st
 	}
 	r := records[len(records)-1]
-	st.record, _ = evidence.As[evidence.ExamColdStart](r)
-	st.done = true
-	st.evidence = append(st.evidence, r.Seq)
-	byProbe := map[string][]Sample{}
+	rec, _ := evidence.As[evidence.ExamColdStart](r)
+	st.done, st.decisive = true, []uint64{r.Seq}
+	st.missing = rec.Failed
+	st.sound = rec.Settled && rec.Restarted+len(rec.Failed) >= rec.Nodes
+	for _, n := range rec.Failed {
+		st.sound = st.sound && v.touched(n)
+	}
+	byPost := map[string]map[string][]Sample{} // probe -> post -> samples
 	before := map[string]bool{}
 	for _, s := range v.Samples {
 		if s.Phase == evidence.PhaseColdStart && (s.OK || !v.starved(s.BootNS)) {
-			byProbe[s.Probe] = append(byProbe[s.Probe], s)
+			if byPost[s.Probe] == nil {
+				byPost[s.Probe] = map[string][]Sample{}
+			}
+			byPost[s.Probe][s.Post] = append(byPost[s.Probe][s.Post], s)
 		}
 		if s.BootNS < v.Enter {
 			before[s.Probe] = s.OK
 		}
 	}
 	for _, probe := range v.hitProbes() {
-		if len(byProbe[probe]) == 0 {
-			st.unseen = append(st.unseen, probe)
+		if len(byPost[probe]) == 0 {
+			st.unsure = append(st.unsure, probe)
 		}
 	}
-	probes := make([]string, 0, len(byProbe))
-	for p := range byProbe {
-		probes = append(probes, p)
-	}
-	sort.Strings(probes)
-	for _, probe := range probes {
-		samples := byProbe[probe]
-		ok := true
-		for _, s := range samples[max(0, len(samples)-settle):] {
-			ok = ok && s.OK
+	for _, probe := range keys(byPost) {
+		worst, red, green := postGreen, []uint64(nil), []uint64(nil)
+		control := false
+		for _, post := range keys(byPost[probe]) {
+			samples := byPost[probe][post]
+			last := samples[max(0, len(samples)-settle):]
+			state, bad := judgePost(last)
+			worst, red = max(worst, state), append(red, bad...)
+			green, control = append(green, last[len(last)-1].Seq), control || last[0].Control
 		}
-		last := samples[len(samples)-1]
 		hit := contains(v.Facts.HitProbes, probe)
 		switch {
-		case hit && !ok:
+		case hit && worst == postRed:
 			st.red = append(st.red, probe)
-			st.evidence = append(st.evidence, last.Seq)
+			st.decisive = append(st.decisive, red...)
+		case hit && worst == postUnsure:
+			st.unsure = append(st.unsure, probe)
+			st.decisive = append(st.decisive, red...)
 		case hit:
-			st.evidence = append(st.evidence, last.Seq)
-		case !ok && before[probe] && !last.Control:
+			st.green = append(st.green, green...)
+		case worst == postRed && before[probe] && !control:
 			st.collateral = append(st.collateral, probe)
-			st.evidence = append(st.evidence, last.Seq)
+			st.decisive = append(st.decisive, red...)
 		}
 	}
 	return st
+}
+
+// judgePost says what the last samples of one post tell, and which are red.
+func judgePost(last []Sample) (state postState, red []uint64) {
+	for _, s := range last {
+		if !s.OK {
+			red = append(red, s.Seq)
+		}
+	}
+	switch len(red) {
+	case 0:
+		return postGreen, nil
+	case len(last):
+		return postRed, red
+	}
+	return postUnsure, red
+}
+
+// keys lists the keys of a map, sorted.
+func keys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
 }

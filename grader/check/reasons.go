@@ -14,6 +14,7 @@ const (
 	NotImplemented     Reason = "no_rule"
 	NotObserved        Reason = "not_observed"
 	ObservedPartly     Reason = "observation_incomplete"
+	SessionInterrupted Reason = "session_interrupted"
 )
 
 // Reasons of 3.1-i.
@@ -31,6 +32,7 @@ const (
 	FalseAlarmUntested   Reason = "false_alarm_untested"
 	FalseAlarmButChanged Reason = "false_alarm_but_changed"
 	FalseAlarmMissed     Reason = "false_alarm_missed"
+	FalseAlarmRevealed   Reason = "false_alarm_after_reveal"
 )
 
 // Reasons of 3.1-ii.
@@ -96,11 +98,14 @@ const (
 	QualityFacts           Reason = "quality_facts"
 	QualityNoInterruption  Reason = "quality_no_interruption"
 	ChangesOutsideElement  Reason = "changes_outside_element"
+	ChangesWithoutFault    Reason = "changes_without_fault"
 	ChangesOutOfPerimeter  Reason = "changes_out_of_perimeter"
 	CanaryDataLost         Reason = "canary_data_lost"
 	FlowMatrixWidened      Reason = "flow_matrix_widened"
 	HintUsed               Reason = "hint_used"
 	HostOutOfBand          Reason = "host_out_of_band"
+	ControlRed             Reason = "control_service_red"
+	UnexplainedFiles       Reason = "unexplained_file_changes"
 	RecorderLossFlag       Reason = "recorder_loss"
 	RecorderOffFlag        Reason = "recorder_off"
 	UnattributedWork       Reason = "unattributed_work"
@@ -146,16 +151,19 @@ var reasons = map[Reason]reason{
 		"Au vu du dossier, ce point est-il acquis ?",
 		"In view of the file, is this point achieved?")},
 	NotObserved: {Insufficient, tx(
-		"L’enregistrement nécessaire était arrêté pendant l’épreuve : ce point n’a pas pu être observé.",
-		"The recording needed was off during the session: this point could not be observed."), none},
+		"L’enregistrement nécessaire était arrêté ou incomplet pendant l’épreuve : ce point n’a pas pu être observé.",
+		"The recording needed was off or incomplete during the session: this point could not be observed."), none},
 	ObservedPartly: {Jury, tx(
 		"L’observation est incomplète : des événements ont été perdus, et l’on ne peut pas conclure d’une absence.",
 		"The observation is incomplete: events were lost, and nothing can be concluded from an absence."), tx(
 		"Comment avez-vous procédé pour localiser le défaut ? Montrez-le dans l’enregistrement.",
 		"How did you locate the fault? Please show it in the recording.")},
+	SessionInterrupted: {Insufficient, tx(
+		"L’épreuve a été interrompue avant sa fin : le candidat n’a pas pu terminer, et ce point ne peut pas être jugé.",
+		"The session was interrupted before its end: the candidate could not finish, and this point cannot be judged."), none},
 
 	Identified: {Acquired, tx(
-		"Le candidat a désigné l’élément en cause, {element}, et la cause exacte : « {cause} ».",
+		"Le candidat a désigné l’élément défectueux, {element}, et la cause exacte : « {cause} ».",
 		"The candidate named the faulty component, {element}, and the exact cause: “{cause}”."), none},
 	ElementOnly: {Jury, tx(
 		"Le candidat a désigné le bon élément, {element}, mais une autre cause que la vraie : il a répondu « {given} » ; c’était « {cause} ».",
@@ -163,16 +171,16 @@ var reasons = map[Reason]reason{
 		"Qu’avez-vous vu précisément sur cet élément, et comment en êtes-vous arrivé à cette cause ?",
 		"What exactly did you see on this component, and what led you to this cause?")},
 	ParentElement: {Jury, tx(
-		"Le candidat a désigné {given}, qui porte l’élément en cause ({element}), sans descendre jusqu’à lui.",
-		"The candidate named {given}, which carries the faulty component ({element}), without going down to it."), tx(
-		"Sur cet équipement, quel élément précis était en défaut ?",
-		"On this equipment, which precise component was at fault?")},
+		"Le candidat a désigné {given}, qui porte l’élément défectueux, {element}, sans descendre jusqu’à lui.",
+		"The candidate named {given}, which carries the faulty component, {element}, without going down to it."), tx(
+		"Sur cette machine, quel élément précis était défectueux ?",
+		"On this machine, which precise component was faulty?")},
 	WrongElement: {NotAcquired, tx(
-		"Le candidat a désigné {given} ; l’élément en cause était {element}.",
+		"Le candidat a désigné {given} ; l’élément défectueux était {element}.",
 		"The candidate named {given}; the faulty component was {element}."), none},
 	FaultDenied: {NotAcquired, tx(
-		"Le candidat a conclu à l’absence de panne ; {element} était en défaut.",
-		"The candidate concluded that nothing was broken; {element} was at fault."), none},
+		"Le candidat a conclu à l’absence de panne ; or l’élément défectueux était {element}.",
+		"The candidate concluded that nothing was broken; yet the faulty component was {element}."), none},
 	NoDiagnosis: {NotAcquired, tx(
 		"Aucun diagnostic n’a été déposé avant la fin.",
 		"No diagnosis was handed in before the end."), none},
@@ -205,19 +213,24 @@ var reasons = map[Reason]reason{
 	FalseAlarmMissed: {NotAcquired, tx(
 		"Rien n’était en panne ; le candidat a désigné {given}.",
 		"Nothing was broken; the candidate named {given}."), none},
+	FalseAlarmRevealed: {Jury, tx(
+		"Le candidat a conclu à l’absence de panne, ce qui est exact, mais après une aide qui donnait la réponse.",
+		"The candidate concluded that nothing was broken, which is right, but after a hint that gave the answer."), tx(
+		"Qu’aviez-vous établi par vous-même avant l’aide ?",
+		"What had you established on your own before the hint?")},
 
 	RestoredPermanent: {Acquired, tx(
-		"Tous les services des utilisateurs touchés sont restés disponibles pendant {span}, puis de nouveau après l’arrêt et le redémarrage complets de l’entreprise.",
-		"All services of the users concerned stayed available for {span}, and again after a complete shutdown and restart of the company."), none},
+		"Tous les services des utilisateurs touchés sont restés disponibles pendant {span}, et l’étaient de nouveau après l’arrêt et le redémarrage complets de l’entreprise.",
+		"All services of the users concerned stayed available for {span}, and were available again after a complete shutdown and restart of the company."), none},
 	NotRestored: {NotAcquired, tx(
-		"À la fin de l’épreuve, le service n’était pas rétabli : {probes} en échec.",
-		"At the end of the session service was not restored: {probes} failing."), none},
+		"À la fin de l’épreuve, le service n’était pas rétabli. En échec : {probes}.",
+		"At the end of the session service was not restored. Failing: {probes}."), none},
 	NotApplied: {NotAcquired, tx(
-		"La correction était enregistrée mais pas mise en œuvre : service toujours interrompu à la fin de l’épreuve ({probes}), rétabli seulement par le redémarrage complet.",
-		"The repair was saved but not applied: service was still down at the end of the session ({probes}) and came back only with the complete restart."), none},
+		"À la fin de l’épreuve, le service était toujours interrompu ({probes}) ; seul le redémarrage complet l’a rétabli : la correction était enregistrée, mais pas mise en œuvre.",
+		"At the end of the session service was still down ({probes}); only the complete restart brought it back: the repair was saved, but not applied."), none},
 	LostAtColdStart: {NotAcquired, tx(
-		"Le service était rétabli à la fin de l’épreuve, mais la réparation n’a pas survécu à l’arrêt et au redémarrage complets : {probes} en échec.",
-		"Service was back at the end of the session, but the repair did not survive a complete shutdown and restart: {probes} failing."), none},
+		"Le service était rétabli à la fin de l’épreuve, mais la réparation n’a pas survécu à l’arrêt et au redémarrage complets de l’entreprise. En échec : {probes}.",
+		"Service was back at the end of the session, but the repair did not survive a complete shutdown and restart of the company. Failing: {probes}."), none},
 	RelapseAfterFinish: {NotAcquired, tx(
 		"Le service, rétabli à la fin de l’épreuve, est retombé pendant les {span} d’observation : {probes}.",
 		"Service was back at the end of the session but failed again during the {span} of observation: {probes}."), none},
@@ -227,15 +240,15 @@ var reasons = map[Reason]reason{
 		"Laquelle de vos actions a pu atteindre ces autres services ?",
 		"Which of your actions may have affected these other services?")},
 	PermanenceNotObserved: {Insufficient, tx(
-		"La durée d’observation demandée ({need}) n’a pas été atteinte : {span} et {samples} mesures par service.",
-		"The observation time asked for ({need}) was not reached: {span} and {samples} measurements per service."), none},
+		"La permanence n’a pas été observée assez longtemps : {span} et {samples} mesures par service, pour {need} d’observation demandées.",
+		"Permanence was not observed for long enough: {span} and {samples} measurements per service; {need} of observation are asked for."), none},
 	ColdStartNotObserved: {Insufficient, tx(
 		"Le redémarrage complet de l’entreprise n’a pas été mené à son terme : la permanence n’a pas pu être vérifiée.",
 		"The complete restart of the company was not carried through: permanence could not be checked."), none},
 
 	LogbookFacts: {Jury, tx(
-		"Le cahier d’exploitation compte {entries|zéro entrée|une entrée|# entrées} pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées} ; {matched|aucune n’est consignée|une est consignée|# sont consignées} à un moment proche, sur le même équipement.",
-		"The logbook has {entries|no entry|one entry|# entries} for {changes|no observed intervention|one observed intervention|# observed interventions}; {matched|none is|one is|# are} recorded close in time, on the same equipment."), tx(
+		"Le cahier d’exploitation compte {entries|zéro entrée|une entrée|# entrées} pour {changes|aucune intervention constatée|une intervention constatée|# interventions constatées}{matched}.",
+		"The logbook has {entries|no entry|one entry|# entries} for {changes|no observed intervention|one observed intervention|# observed interventions}{matched}."), tx(
 		"Les constats et les actions, essais infructueux compris, sont-ils consignés fidèlement ?",
 		"Are findings and actions, failed attempts included, faithfully recorded?")},
 	LogbookEmpty: {Jury, tx(
@@ -255,8 +268,8 @@ var reasons = map[Reason]reason{
 		"What would your incident report say?")},
 
 	DiscriminatingTest: {Acquired, tx(
-		"Avant la première modification, le candidat a effectué {n} {n|test|tests} de nature à départager les causes possibles, le premier sur {target} : « {command} ».",
-		"Before the first change the candidate ran {n} {n|test|tests} able to tell possible causes apart, the first on {target}: “{command}”."), none},
+		"{when} le candidat a effectué {n} {n|test|tests} de nature à départager les causes possibles, le premier sur {target} : « {command} ».",
+		"{when} the candidate ran {n} {n|test|tests} able to tell possible causes apart, the first on {target}: “{command}”."), none},
 	BlindChanges: {NotAcquired, tx(
 		"Le candidat a effectué {changes} modifications sans aucun test.",
 		"The candidate made {changes} changes without a single test."), none},
@@ -271,12 +284,12 @@ var reasons = map[Reason]reason{
 		"Pourquoi cette modification avant d’avoir localisé le défaut ?",
 		"Why this change before the fault was located?")},
 	NoDiscriminatingTest: {Jury, tx(
-		"Le candidat a effectué {tests|zéro test|un test|# tests}, mais aucun sur la chaîne en défaut qui départage les causes.",
-		"The candidate ran {tests|no test|one test|# tests}, but none on the broken chain that tells causes apart."), tx(
+		"Le candidat a effectué {tests|zéro test|un test|# tests}, mais aucun, sur la chaîne touchée, qui départage les causes possibles.",
+		"The candidate ran {tests|no test|one test|# tests}, but none, on the chain affected, that tells possible causes apart."), tx(
 		"Que cherchiez-vous à exclure avec ces tests ?",
 		"What were you trying to rule out with these tests?")},
 	NoTestNoChange: {Jury, tx(
-		"Aucun test et aucune modification n’ont été enregistrés.",
+		"Aucun test ni aucune modification n’a été relevé.",
 		"No test and no change were recorded."), tx(
 		"Par quels tests auriez-vous commencé, et pourquoi ?",
 		"Which tests would you have started with, and why?")},
@@ -303,11 +316,11 @@ var reasons = map[Reason]reason{
 		"L’élément désigné, {given}, est bien l’élément défectueux, dans le périmètre d’intervention.",
 		"The component named, {given}, is the faulty one, within the scope."), none},
 	ElementParent: {Acquired, tx(
-		"L’élément désigné, {given}, porte directement l’élément défectueux ({element}).",
-		"The component named, {given}, directly carries the faulty one ({element})."), none},
+		"L’élément désigné, {given}, porte directement l’élément défectueux, {element}.",
+		"The component named, {given}, directly carries the faulty one, {element}."), none},
 	ElementMismatch: {Jury, tx(
-		"L’élément désigné, {given}, n’est pas l’élément défectueux ({element}).",
-		"The component named, {given}, is not the faulty one ({element})."), tx(
+		"L’élément désigné, {given}, n’est pas l’élément défectueux, qui était {element}.",
+		"The component named, {given}, is not the faulty one, which was {element}."), tx(
 		"Qu’est-ce qui, selon vous, mettait cet élément en cause ?",
 		"What, in your view, pointed to this component?")},
 	NoElementNamed: {Jury, tx(
@@ -316,37 +329,37 @@ var reasons = map[Reason]reason{
 		"Où se situait le défaut sur la chaîne, d’après ce que vous avez vu ?",
 		"From what you saw, where on the chain was the fault?")},
 	ManyWrongReplacements: {NotAcquired, tx(
-		"Le candidat est intervenu sur {count} équipements sains : {nodes}.",
+		"Le candidat est intervenu sur {count} machines saines : {nodes}.",
 		"The candidate intervened on {count} sound machines: {nodes}."), none},
 	SomeWrongReplacements: {Jury, tx(
-		"L’élément défectueux est désigné, mais le candidat est aussi intervenu sur {count} équipements sains : {nodes}.",
+		"L’élément défectueux est désigné, mais le candidat est aussi intervenu sur {count} machines saines : {nodes}.",
 		"The faulty component is named, but the candidate also intervened on {count} sound machines: {nodes}."), tx(
-		"Qu’est-ce qui justifiait d’intervenir sur ces équipements ?",
+		"Qu’est-ce qui justifiait d’intervenir sur ces machines ?",
 		"What justified intervening on these machines?")},
 	OutOfPerimeter: {Jury, tx(
-		"Le candidat a modifié des équipements hors de son périmètre : {nodes}.",
+		"Le candidat a modifié des machines hors de son périmètre : {nodes}.",
 		"The candidate changed machines out of the scope: {nodes}."), tx(
-		"Qui est responsable de ces équipements, et qui vous a autorisé à les modifier ?",
+		"Qui est responsable de ces machines, et qui vous a autorisé à les modifier ?",
 		"Who is responsible for these machines, and who allowed you to change them?")},
 	IsolationFacts: {Jury, tx(
-		"Le candidat est intervenu {changes|zéro fois|une fois|# fois} sur l’équipement en défaut ({node}), en dernier : « {last} ».",
-		"The candidate intervened {changes|not once|once|# times} on the faulty machine ({node}), the last one: “{last}”."), tx(
+		"Le candidat est intervenu {changes|zéro fois|une fois|# fois} sur l’élément défectueux, {element} ; en dernier : « {last} ».",
+		"The candidate intervened {changes|not once|once|# times} on the faulty component, {element}; the last one: “{last}”."), tx(
 		"L’élément défaillant a-t-il été isolé ou remplacé de façon appropriée ?",
-		"Was the faulty component suitably isolated or replaced?")},
+		"Was the failing component suitably isolated or replaced?")},
 	IsolationElsewhere: {Jury, tx(
-		"Le candidat est intervenu ailleurs que sur l’équipement en défaut ({node}) : {nodes}.",
-		"The candidate intervened elsewhere than on the faulty machine ({node}): {nodes}."), tx(
+		"Le candidat est intervenu sur {nodes}, mais pas sur l’élément défectueux, {element}.",
+		"The candidate intervened on {nodes}, but not on the faulty component, {element}."), tx(
 		"Comment la fonction défaillante a-t-elle été isolée ou remplacée ?",
 		"How was the failing function isolated or replaced?")},
 	NothingIsolated: {Jury, tx(
-		"Aucune intervention n’a été relevée : l’élément en défaut ({node}) n’a été ni isolé ni remplacé.",
-		"No intervention was recorded: the faulty component ({node}) was neither isolated nor replaced."), tx(
+		"Aucune intervention n’a été relevée : l’élément défectueux, {element}, n’a été ni isolé ni remplacé.",
+		"No intervention was recorded: the faulty component, {element}, was neither isolated nor replaced."), tx(
 		"Comment auriez-vous isolé ou remplacé cet élément ?",
 		"How would you have isolated or replaced this component?")},
 
 	DataIntact: {Acquired, tx(
-		"Les {n} données témoins relues après l’épreuve sont intactes{flows}.",
-		"All {n} canary data read back after the session are intact{flows}."), none},
+		"{n|Aucune donnée témoin n’était à relire|La donnée témoin relue après l’épreuve est intacte|Les # données témoins relues après l’épreuve sont intactes}{flows}.",
+		"{n|No canary datum was to be read back|The canary datum read back after the session is intact|All # canary data read back after the session are intact}{flows}."), none},
 	DataLost: {NotAcquired, tx(
 		"{lost} {lost|donnée témoin|données témoins} sur {n} {lost|est perdue ou altérée|sont perdues ou altérées} : {names}.",
 		"{lost} of {n} canary data {lost|is|are} lost or altered: {names}."), none},
@@ -364,8 +377,8 @@ var reasons = map[Reason]reason{
 		"Les utilisateurs touchés ({groups}) ont été prévenus {delay} après la prise en charge, puis informés du rétablissement avant la fin.",
 		"The users concerned ({groups}) were told {delay} after the start, and informed that service was back before the end."), none},
 	NoticeLate: {Jury, tx(
-		"Les utilisateurs touchés n’ont tous été prévenus que {delay} après la prise en charge, pour {need} demandées au plus.",
-		"The users concerned were all told only {delay} after the start; at most {need} are asked for."), tx(
+		"Les utilisateurs touchés n’ont tous été prévenus que {delay} après la prise en charge, pour un délai de {need} au plus.",
+		"The users concerned were all told only {delay} after the start, instead of {need} at most."), tx(
 		"Pourquoi les utilisateurs n’ont-ils pas été prévenus plus tôt ?",
 		"Why were the users not told earlier?")},
 	EndNotTold: {Jury, tx(
@@ -395,18 +408,18 @@ var reasons = map[Reason]reason{
 		"L’auteur du ticket a reçu une réponse avant la fin.",
 		"The author of the ticket was answered before the end."), none},
 	AuthorNotAnswered: {Jury, tx(
-		"L’auteur du ticket n’a reçu aucune réponse.",
-		"The author of the ticket was not answered."), tx(
+		"L’auteur du ticket n’a reçu aucune réponse rédigée (d’au moins {least} caractères).",
+		"The author of the ticket got no written answer (of at least {least} characters)."), tx(
 		"Qu’auriez-vous répondu à l’utilisateur, et par quel moyen ?",
 		"What would you have answered the user, and how?")},
 	QualityFacts: {Jury, tx(
-		"Pendant l’épreuve, {outages} {outages|service jusque-là disponible a été interrompu|services jusque-là disponibles ont été interrompus} ({names}), au plus {longest} ; {restarts|aucun redémarrage|un redémarrage|# redémarrages} de service ou de machine.",
-		"During the session {outages} {outages|service that had been available was|services that had been available were} interrupted ({names}), at most {longest}; {restarts|no restart|one restart|# restarts} of services or machines."), tx(
-		"Ces interruptions étaient-elles justifiées au moment où elles ont eu lieu ?",
-		"Were these interruptions justified at the time they happened?")},
+		"Pendant l’épreuve, {outages|aucun service jusque-là disponible n’a été interrompu|un service jusque-là disponible a été interrompu|# services jusque-là disponibles ont été interrompus}{detail} ; {restarts|aucun redémarrage|un redémarrage|# redémarrages} de service ou de machine.",
+		"During the session {outages|no service that had been available was|one service that had been available was|# services that had been available were} interrupted{detail}; {restarts|no restart|one restart|# restarts} of services or machines."), tx(
+		"Ces interventions ont-elles eu lieu à des moments, et d’une manière, qui préservent la qualité de service ?",
+		"Were these interventions made at times, and in a way, that preserve the quality of service?")},
 	QualityNoInterruption: {Jury, tx(
-		"Aucun service jusque-là disponible n’a été interrompu pendant l’épreuve ; {restarts|aucun redémarrage|un redémarrage|# redémarrages} de service ou de machine.",
-		"No service that had been available was interrupted during the session; {restarts|no restart|one restart|# restarts} of services or machines."), tx(
+		"Aucun service jusque-là disponible n’a été interrompu pendant l’épreuve, et ni service ni machine n’a été redémarré.",
+		"No service that had been available was interrupted during the session, and no service or machine was restarted."), tx(
 		"Les interventions ont-elles eu lieu à des moments compatibles avec la production ?",
 		"Were the interventions made at times compatible with production?")},
 }
@@ -414,14 +427,19 @@ var reasons = map[Reason]reason{
 // flagReasons is the closed list of flags.
 var flagReasons = map[Reason]flagReason{
 	ChangesOutsideElement: {false, tx(
-		"{changes} {changes|modification|modifications} hors de l’élément en défaut, sur : {nodes}.",
+		"{changes} {changes|modification|modifications} hors de l’élément défectueux, sur : {nodes}.",
 		"{changes} {changes|change|changes} outside the faulty component, on: {nodes}."), tx(
+		"Ces modifications étaient-elles nécessaires, et sont-elles sans conséquence ?",
+		"Were these changes needed, and are they without consequence?")},
+	ChangesWithoutFault: {false, tx(
+		"Rien n’était en panne ; {changes} {changes|modification a été faite|modifications ont été faites}, sur : {nodes}.",
+		"Nothing was broken; {changes} {changes|change was|changes were} made, on: {nodes}."), tx(
 		"Ces modifications étaient-elles nécessaires, et sont-elles sans conséquence ?",
 		"Were these changes needed, and are they without consequence?")},
 	ChangesOutOfPerimeter: {true, tx(
 		"Modification hors du périmètre d’intervention, sur : {nodes}.",
 		"Change out of the scope, on: {nodes}."), tx(
-		"Le candidat était-il fondé à modifier ces équipements ?",
+		"Le candidat était-il fondé à modifier ces machines ?",
 		"Was the candidate entitled to change these machines?")},
 	CanaryDataLost: {true, tx(
 		"Perte ou altération de données témoins : {names}.",
@@ -441,6 +459,16 @@ var flagReasons = map[Reason]flagReason{
 		"The host was short of resources for {span} in all; failed measurements of these moments do not count."), tx(
 		"Le candidat a-t-il été gêné par cette lenteur ?",
 		"Was the candidate hindered by this slowness?")},
+	ControlRed: {false, tx(
+		"Le service témoin, étranger à la situation, a été en échec pendant {span} au total.",
+		"The control service, which the situation does not touch, was failing for {span} in all."), tx(
+		"Une intervention du candidat l’explique-t-elle, ou l’environnement est-il en cause ?",
+		"Does something that the candidate did explain it, or is it the environment?")},
+	UnexplainedFiles: {false, tx(
+		"{n} {n|fichier a changé|fichiers ont changé} dans le périmètre sans que l’on ait vu par qui : {paths}.",
+		"{n} {n|file|files} within the scope changed without anybody seen to change {n|it|them}: {paths}."), tx(
+		"Le candidat est-il à l’origine de ces changements ?",
+		"Did the candidate make these changes?")},
 	RecorderLossFlag: {false, tx(
 		"Événements perdus par l’enregistrement : {names}.",
 		"Events lost by the recording: {names}."), none},
@@ -453,7 +481,7 @@ var flagReasons = map[Reason]flagReason{
 		"Qui a lancé ces actions, et comment ?",
 		"Who started these actions, and how?")},
 	RepairBeforeDiagnosis: {false, tx(
-		"Le diagnostic a été déposé après la première modification de l’élément en défaut.",
+		"Le diagnostic a été déposé après la première modification de l’élément défectueux.",
 		"The diagnosis was handed in after the first change of the faulty component."), none},
 	NotOpposable: {false, tx(
 		"Entraînement, durées multipliées par {factor} : dossier non opposable.",
@@ -467,8 +495,8 @@ var flagReasons = map[Reason]flagReason{
 		"Le candidat a-t-il eu le temps prévu ?",
 		"Did the candidate have the time planned?")},
 	UnsupportedDeclaration: {false, tx(
-		"Le rétablissement définitif a été déclaré alors que {probes} {n|était|étaient} en échec.",
-		"Service was declared definitively restored while {probes} {n|was|were} failing."), tx(
+		"Le rétablissement définitif a été déclaré alors que des services étaient encore en échec : {probes}.",
+		"Service was declared definitively restored while some was still failing: {probes}."), tx(
 		"Sur quelle vérification reposait cette déclaration ?",
 		"Which check was this declaration based on?")},
 }

@@ -29,6 +29,50 @@ func twin(f func(*synth.Session)) *synth.Session {
 	return s
 }
 
+var settled = evidence.ExamColdStart{Nodes: 61, Restarted: 61, Settled: true}
+
+// allGreen are three rounds in which the posts of the session see everything.
+var allGreen = map[string][]bool{"erp@bur2 pc-bur2": {true, true, true}, "files@bur2 pc-bur2": {true, true, true},
+	"dns@ate2 pc-ate2": {true, true, true}}
+
+// cold is a session whose candidate changed rt-til1 and left everything green;
+// then the cold start, and samples: "probe post" -> green or not. Without
+// rounds everything that was hit is red.
+func cold(rec evidence.ExamColdStart, rounds, more map[string][]bool) *synth.Session {
+	s := synth.New(synth.Facts(false), 1)
+	s.Wait(30)
+	s.Exec("rt-til1", "systemctl", "restart", "frr")
+	s.RepairRunning()
+	s.Wait(30)
+	s.FinishBare()
+	s.Watch()
+	s.Cold(rec)
+	if rounds == nil {
+		s.Wait(60)
+	}
+	for _, samples := range []map[string][]bool{rounds, more} {
+		for key, oks := range samples {
+			probe, post, _ := strings.Cut(key, " ")
+			for _, ok := range oks {
+				s.Sample(probe, post, ok)
+			}
+		}
+	}
+	s.Canaries()
+	s.Reveal()
+	return s
+}
+
+// unfinished is a session that nobody brought to its end.
+func unfinished(f func(*synth.Session)) *synth.Session {
+	s := synth.New(synth.Facts(false), 1)
+	s.Wait(60)
+	f(s)
+	s.Say(&evidence.SessionFinish{Reason: evidence.FinishInterrupted})
+	s.Reveal()
+	return s
+}
+
 func diagnose(s *synth.Session, element, cause string) {
 	s.Say(&evidence.Diagnosis{Element: element, Cause: cause})
 }
@@ -96,6 +140,45 @@ var cases = []struct {
 			s.Exec("rt-til1", "ip", "route")
 			s.Say(&evidence.Diagnosis{NoFault: true})
 		})
+	}},
+
+	{"desk off", "3.1-i", check.NotObserved, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Add("c", "", "", &evidence.RecorderState{Recorder: "desk"}) })
+	}},
+	{"desk off, nobody told", "3.3-ii", check.NotObserved, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Add("c", "", "", &evidence.RecorderState{Recorder: "desk"}) })
+	}},
+	{"messages lost", "3.1-i", check.NotObserved, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Add("c", "", "", &evidence.RecorderLoss{Recorder: "desk", Lost: 1}) })
+	}},
+	{"messages lost, nobody told", "3.3-ii", check.NotObserved, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Add("c", "", "", &evidence.RecorderLoss{Recorder: "desk", Lost: 1}) })
+	}},
+
+	{"interrupted before a diagnosis", "3.1-i", check.SessionInterrupted, func() *synth.Session {
+		return unfinished(func(*synth.Session) {})
+	}},
+	{"interrupted after a wrong one", "3.1-i", check.SessionInterrupted, func() *synth.Session {
+		return unfinished(func(s *synth.Session) { diagnose(s, "erp1", cause) })
+	}},
+	{"interrupted after a right one", "3.1-i", check.Identified, func() *synth.Session {
+		return unfinished(func(s *synth.Session) { diagnose(s, element, cause) })
+	}},
+	{"interrupted before the repair", "3.1-ii", check.SessionInterrupted, func() *synth.Session {
+		return unfinished(func(*synth.Session) {})
+	}},
+	{"interrupted after blind changes", "3.2a", check.SessionInterrupted, func() *synth.Session {
+		return unfinished(func(s *synth.Session) {
+			for range 3 {
+				s.Exec("rt-til1", "systemctl", "restart", "frr")
+			}
+		})
+	}},
+	{"never finished", "3.3-ii", check.SessionInterrupted, func() *synth.Session {
+		s := synth.New(synth.Facts(false), 1)
+		s.Wait(60)
+		s.Reveal()
+		return s
 	}},
 
 	{"right", "3.1-i", check.Identified, func() *synth.Session { return synth.Reference(1) }},
@@ -170,6 +253,35 @@ var cases = []struct {
 			s.Say(&evidence.Diagnosis{NoFault: true})
 		})
 	}},
+	{"twin, tests after the answer", "3.1-i", check.FalseAlarmUntested, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Say(&evidence.Diagnosis{NoFault: true})
+			s.Wait(5)
+			s.Exec("adm1", "ping", "dns2")
+			s.Exec("adm1", "traceroute", "dns2")
+			s.Exec("rt-til1", "ip", "route")
+		})
+	}},
+	{"twin, told", "3.1-i", check.FalseAlarmRevealed, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Exec("adm1", "ping", "dns2")
+			s.Exec("adm1", "traceroute", "dns2")
+			s.Exec("rt-til1", "ip", "route")
+			s.Say(&evidence.HintShown{Level: 3, Reveals: true})
+			s.Wait(5)
+			s.Say(&evidence.Diagnosis{NoFault: true})
+		})
+	}},
+	{"twin, told afterwards", "3.1-i", check.FalseAlarmConfirmed, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Exec("adm1", "ping", "dns2")
+			s.Exec("adm1", "traceroute", "dns2")
+			s.Exec("rt-til1", "ip", "route")
+			s.Say(&evidence.Diagnosis{NoFault: true})
+			s.Wait(5)
+			s.Say(&evidence.HintShown{Level: 3, Reveals: true})
+		})
+	}},
 	{"twin changed", "3.1-i", check.FalseAlarmButChanged, func() *synth.Session { return synth.TwinRepairs(1) }},
 	{"twin accused", "3.1-i", check.FalseAlarmMissed, func() *synth.Session { return synth.TwinNamesAFault(1) }},
 
@@ -227,12 +339,43 @@ var cases = []struct {
 			s.RepairRunning()
 			s.RepairSaved()
 			s.Wait(30)
-			s.Add("h", "", "", &evidence.HostHealth{OutOfBand: true})
+			s.Health(true, true)
 			s.Green["erp@bur2"] = false
 			s.Wait(30)
 			s.Green["erp@bur2"] = true
-			s.Add("h", "", "", &evidence.HostHealth{})
+			s.Health(false, true)
 		})
+	}},
+	{"red while the control service is red", "3.1-ii", check.NotRestored, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Health(false, false) })
+	}},
+	{"red after the finish, the host starved before", "3.1-ii", check.NotRestored, func() *synth.Session {
+		return session(func(s *synth.Session) { s.Health(true, true) })
+	}},
+	{"machine that did not come back, untouched", "3.1-ii", check.ColdStartNotObserved, func() *synth.Session {
+		return cold(evidence.ExamColdStart{Nodes: 61, Restarted: 60, Settled: true, Failed: []string{"rt-brv1"}}, nil, nil)
+	}},
+	{"machine that did not come back, by the candidate's work", "3.1-ii", check.LostAtColdStart, func() *synth.Session {
+		return cold(evidence.ExamColdStart{Nodes: 61, Restarted: 60, Settled: true, Failed: []string{"rt-til1"}}, nil, nil)
+	}},
+	{"machine missing without a name", "3.1-ii", check.ColdStartNotObserved, func() *synth.Session {
+		return cold(evidence.ExamColdStart{Nodes: 61, Restarted: 60, Settled: true}, nil, nil)
+	}},
+	{"company that did not settle", "3.1-ii", check.ColdStartNotObserved, func() *synth.Session {
+		return cold(evidence.ExamColdStart{Nodes: 61, Restarted: 61}, nil, nil)
+	}},
+	{"others lost with a machine that did not come back", "3.1-ii", check.ColdStartNotObserved, func() *synth.Session {
+		return cold(evidence.ExamColdStart{Nodes: 61, Restarted: 60, Settled: true, Failed: []string{"fic1"}}, allGreen,
+			map[string][]bool{"files@be pc-be-01": {false}})
+	}},
+	{"green on every post", "3.1-ii", check.RestoredPermanent, func() *synth.Session {
+		return cold(settled, allGreen, map[string][]bool{"erp@bur2 pc-bur2-01": {true}, "erp@bur2 pc-bur2-02": {false, true, true, true}})
+	}},
+	{"red on one post of many", "3.1-ii", check.LostAtColdStart, func() *synth.Session {
+		return cold(settled, allGreen, map[string][]bool{"erp@bur2 pc-bur2-01": {true}, "erp@bur2 pc-bur2-02": {false}})
+	}},
+	{"now red, now green on one post", "3.1-ii", check.ColdStartNotObserved, func() *synth.Session {
+		return cold(settled, allGreen, map[string][]bool{"erp@bur2 pc-bur2-02": {false, true}})
 	}},
 
 	{"log", "3.1-iii", check.LogbookFacts, func() *synth.Session { return synth.Reference(1) }},
@@ -245,7 +388,7 @@ var cases = []struct {
 
 	{"test first", "3.2a", check.DiscriminatingTest, func() *synth.Session { return synth.Reference(1) }},
 	{"test, no change", "3.2a", check.DiscriminatingTest, func() *synth.Session {
-		return session(func(s *synth.Session) { s.Exec("adm1", "ping", "erp1") })
+		return session(func(s *synth.Session) { s.Exec("adm1", "ping", "dns2") })
 	}},
 	{"three blind changes", "3.2a", check.BlindChanges, func() *synth.Session {
 		return session(func(s *synth.Session) {
@@ -268,7 +411,7 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Exec("rt-til1", "systemctl", "restart", "frr")
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"wrong target", "3.2a", check.NoDiscriminatingTest, func() *synth.Session {
@@ -284,12 +427,12 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Add("w", "rt-til1", "candidate", &evidence.TermUncut{Terminal: "t1", Program: "vtysh"})
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"lines not cut after the test", "3.2a", check.DiscriminatingTest, func() *synth.Session {
 		return session(func(s *synth.Session) {
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 			s.Wait(5)
 			s.Add("w", "rt-til1", "candidate", &evidence.TermUncut{Terminal: "t1", Program: "vtysh"})
 		})
@@ -298,7 +441,7 @@ var cases = []struct {
 		return session(func(s *synth.Session) {
 			s.Say(&evidence.HintShown{Level: 3, Reveals: true})
 			s.Wait(5)
-			s.Exec("adm1", "ping", "erp1")
+			s.Exec("adm1", "ping", "dns2")
 		})
 	}},
 	{"twin tested", "3.2a", check.TwinTestedUnchanged, func() *synth.Session { return synth.TwinReference(1) }},
@@ -405,6 +548,17 @@ var cases = []struct {
 			s.Wait(30)
 		})
 	}},
+	{"end told while down, declared before", "3.3-ii", check.EndNotTold, func() *synth.Session {
+		return session(func(s *synth.Session) {
+			notice(s, "tilly-bureaux", "tilly-atelier")
+			s.Say(&evidence.Restored{Definitive: true})
+			s.Wait(30)
+			notice(s, "tilly-bureaux", "tilly-atelier")
+			s.Wait(300)
+			s.RepairRunning()
+			s.Wait(30)
+		})
+	}},
 	{"end told wrongly", "3.3-ii", check.EndToldNotRestored, func() *synth.Session { return synth.DiskOnly(1) }},
 	{"one group forgotten", "3.3-ii", check.GroupNotTold, func() *synth.Session {
 		return session(func(s *synth.Session) { notice(s, "tilly-bureaux") })
@@ -414,11 +568,28 @@ var cases = []struct {
 		return session(func(s *synth.Session) { notice(s, "compta") })
 	}},
 	{"author answered", "3.3-ii", check.AuthorAnswered, func() *synth.Session { return synth.TwinReference(1) }},
-	{"author asked", "3.3-ii", check.AuthorAnswered, func() *synth.Session {
-		return twin(func(s *synth.Session) { s.Say(&evidence.Request{To: "user:p.lemoine", Text: "Est-ce rétabli ?"}) })
+	{"author written to by login", "3.3-ii", check.AuthorAnswered, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Say(&evidence.Request{To: "user:plemoine", Text: "La liaison est bonne, pouvez-vous réessayer ?"})
+		})
+	}},
+	{"author written to by id", "3.3-ii", check.AuthorAnswered, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Say(&evidence.Request{To: "user:tib-2", Text: "La liaison est bonne, pouvez-vous réessayer ?"})
+		})
+	}},
+	{"somebody else written to", "3.3-ii", check.AuthorNotAnswered, func() *synth.Session {
+		return twin(func(s *synth.Session) {
+			s.Say(&evidence.Request{To: "user:hfabre", Text: "La liaison est bonne, pouvez-vous réessayer ?"})
+		})
 	}},
 	{"author closed with words", "3.3-ii", check.AuthorAnswered, func() *synth.Session {
-		return twin(func(s *synth.Session) { s.Say(&evidence.TicketClose{Ticket: "T1", Text: "Tout répond."}) })
+		return twin(func(s *synth.Session) {
+			s.Say(&evidence.TicketClose{Ticket: "T1", Text: "Tout répond depuis votre poste."})
+		})
+	}},
+	{"author given a word", "3.3-ii", check.AuthorNotAnswered, func() *synth.Session {
+		return twin(func(s *synth.Session) { s.Say(&evidence.TicketReply{Ticket: "T1", Text: "  Tout répond.       "}) })
 	}},
 	{"author closed without a word", "3.3-ii", check.AuthorNotAnswered, func() *synth.Session {
 		return twin(func(s *synth.Session) { s.Say(&evidence.TicketClose{Ticket: "T1"}) })
@@ -470,9 +641,22 @@ func TestEveryFlag(t *testing.T) {
 		},
 		check.HostOutOfBand: func() *synth.Session {
 			return session(func(s *synth.Session) {
-				s.Add("h", "", "", &evidence.HostHealth{OutOfBand: true})
+				s.Health(true, true)
 				s.Wait(61)
-				s.Add("h", "", "", &evidence.HostHealth{})
+				s.Health(false, true)
+			})
+		},
+		check.ControlRed: func() *synth.Session {
+			return session(func(s *synth.Session) {
+				s.Health(false, false)
+				s.Wait(61)
+				s.Health(false, true)
+			})
+		},
+		check.ChangesWithoutFault: func() *synth.Session { return synth.TwinRepairs(1) },
+		check.UnexplainedFiles: func() *synth.Session {
+			return session(func(s *synth.Session) {
+				s.Add("file", "fic1", "system", &evidence.FileChange{Path: "/etc/samba/smb.conf", Op: "modified", Origin: evidence.OriginUnknown})
 			})
 		},
 		check.RecorderLossFlag: func() *synth.Session {

@@ -27,35 +27,52 @@ var rules = map[string]rule{
 // onlyWithFault are points without object on the healthy twin.
 var onlyWithFault = []string{"3.1-ii", "3.2b", "3.2d"}
 
+// needs names the recorders without which nothing can be said about a point.
+// What a point needs on the twin alone its own rule looks after.
+var needs = map[string][]string{
+	"3.1-i":   {"desk"},
+	"3.1-ii":  {"probe"},
+	"3.1-iii": {"desk"},
+	"3.1-iv":  {"desk"},
+	"3.2a":    {"exec", "terminal"},
+	"3.2b":    {"desk"},
+	"3.2d":    {"exec", "terminal"},
+	"3.3-ii":  {"desk"},
+	"3.3-iii": {"probe"},
+}
+
+// fromAbsence are points whose non_acquis says that a message is missing: a
+// message that the desk's recorder lost may have been it.
+var fromAbsence = []string{"3.1-i", "3.3-ii"}
+
 // Point judges one point of the référentiel.
 func Point(v *View, id string) Finding {
 	switch {
 	case !v.Declared(id):
 		return finding(id, NotDeclared, nil, nil, nil)
 	case v.Invalid != nil:
-		return finding(id, EnvironmentInvalid, args{"detail": invalidText(v.Invalid.Reason)},
+		return finding(id, EnvironmentInvalid, args{"detail": InvalidText(v.Invalid.Reason)},
 			map[string]any{"environment": v.Invalid.Reason}, []uint64{v.InvalidSeq})
 	case v.Facts.Truth.NoFault && contains(onlyWithFault, id):
 		return finding(id, NoFaultHere, nil, nil, nil)
+	case v.Off(needs[id]...):
+		return finding(id, NotObserved, nil, nil, v.Lossy(needs[id]...))
 	}
-	if r, ok := rules[id]; ok {
-		return r(v)
+	r, ok := rules[id]
+	if !ok {
+		return finding(id, NotImplemented, nil, nil, nil)
 	}
-	return finding(id, NotImplemented, nil, nil, nil)
-}
-
-func invalidText(reason string) evidence.Text {
-	switch reason {
-	case "fault_not_admitted":
-		return tx("la panne n’a pas pris", "the fault did not take")
-	case "fault_vanished":
-		return tx("la panne a disparu d’elle-même", "the fault vanished by itself")
-	case "host_starved":
-		return tx("la machine hôte a manqué de ressources", "the host ran short of resources")
-	case "lab_failed":
-		return tx("le laboratoire a failli", "the lab failed")
+	f := r(v)
+	if f.Outcome != NotAcquired {
+		return f
 	}
-	return tx(reason, reason)
+	if v.Unfinished { // what is missing may have been about to come
+		return finding(id, SessionInterrupted, nil, f.Measured, []uint64{v.FinishSeq}).citing(f.Evidence)
+	}
+	if lost := v.Lossy(needs[id]...); len(lost) > 0 && contains(fromAbsence, id) {
+		return finding(id, NotObserved, nil, f.Measured, lost)
+	}
+	return f
 }
 
 // answers are the sealed diagnoses up to the finish.
@@ -103,7 +120,8 @@ func Flags(v *View) []Flag {
 	out := []Flag{}
 	for _, f := range []func(*View) *Flag{
 		flagPerimeter, flagOutside, flagDataLost, flagWidened, flagRestoredWhileRed, flagDiagnosisAfter,
-		flagUnattributed, flagHints, flagHost, flagRecorderOff, flagLoss, flagInterrupted, flagTime,
+		flagUnattributed, flagUnexplained, flagHints, flagHost, flagControl, flagRecorderOff, flagLoss,
+		flagInterrupted, flagTime,
 	} {
 		if x := f(v); x != nil {
 			out = append(out, *x)
@@ -123,13 +141,18 @@ func flagPerimeter(v *View) *Flag {
 		map[string]any{"changes": len(c), "nodes": nodesOf(c)}, evidenceOf(c)))
 }
 
+// flagOutside lays every change before the jury that was not made on the faulty
+// element, also those that a repair may need elsewhere.
 func flagOutside(v *View) *Flag {
-	c := v.outside()
+	c := v.elsewhere()
 	if len(c) == 0 {
 		return nil
 	}
-	return one(flag(ChangesOutsideElement, args{"changes": len(c), "nodes": nodesOf(c)},
-		map[string]any{"changes": len(c), "nodes": nodesOf(c)}, evidenceOf(c)))
+	code, a := ChangesOutsideElement, args{"changes": len(c), "nodes": nodesOf(c)}
+	if v.Facts.Truth.NoFault {
+		code = ChangesWithoutFault
+	}
+	return one(flag(code, a, map[string]any{"changes": len(c), "nodes": nodesOf(c)}, evidenceOf(c)))
 }
 
 func flagDataLost(v *View) *Flag {
@@ -137,7 +160,8 @@ func flagDataLost(v *View) *Flag {
 	if len(lost.names) == 0 {
 		return nil
 	}
-	return one(flag(CanaryDataLost, args{"names": lost.names}, map[string]any{"lost": len(lost.names), "names": lost.names}, lost.ev))
+	return one(flag(CanaryDataLost, args{"names": labels(lost.names, v.CanaryLabel)},
+		map[string]any{"lost": len(lost.names), "names": lost.names}, lost.ev))
 }
 
 func flagWidened(v *View) *Flag {
@@ -166,7 +190,7 @@ func flagRestoredWhileRed(v *View) *Flag {
 			}
 		}
 		if len(red) > 0 {
-			return one(flag(UnsupportedDeclaration, args{"probes": probeLabels(red), "n": len(red)},
+			return one(flag(UnsupportedDeclaration, args{"probes": v.ProbeLabels(red)},
 				map[string]any{"probes": red}, ev))
 		}
 	}
@@ -178,8 +202,9 @@ func flagDiagnosisAfter(v *View) *Flag {
 	if len(a) == 0 || v.Facts.Truth.NoFault {
 		return nil
 	}
+	on := v.truthNodes()
 	for _, c := range v.Changes {
-		if c.Node == v.truthNode() && c.BootNS < a[0].bootNS {
+		if contains(on, c.Node) && c.BootNS < a[0].bootNS {
 			return one(flag(RepairBeforeDiagnosis, nil, nil, []uint64{c.Seq, a[0].seq}))
 		}
 	}
@@ -218,9 +243,11 @@ func flagHints(v *View) *Flag {
 // host's trouble does not stretch with the candidate's time.
 const hostFlagSeconds = 60
 
-func flagHost(v *View) *Flag {
+// healthFlag raises a flag when spans of the health's records last long enough
+// together; bad says which records belong to them.
+func healthFlag(v *View, code Reason, spans []interval, bad func(*evidence.HostHealth) bool) *Flag {
 	total := 0.0
-	for _, i := range v.starve {
+	for _, i := range spans {
 		total += float64(i.to-i.from) / 1e9
 	}
 	if total < hostFlagSeconds {
@@ -228,11 +255,36 @@ func flagHost(v *View) *Flag {
 	}
 	var ev []uint64
 	for _, r := range v.byType[evidence.TypeRecorderHealth] {
-		if h, _ := evidence.As[evidence.HostHealth](r); h.OutOfBand {
+		if h, _ := evidence.As[evidence.HostHealth](r); bad(h) {
 			ev = append(ev, r.Seq)
 		}
 	}
-	return one(flag(HostOutOfBand, args{"span": seconds(total)}, map[string]any{"seconds": total}, ev))
+	return one(flag(code, args{"span": seconds(total)}, map[string]any{"seconds": round(total)}, ev))
+}
+
+func flagHost(v *View) *Flag {
+	return healthFlag(v, HostOutOfBand, v.starve, (*evidence.HostHealth).Starved)
+}
+
+func flagControl(v *View) *Flag {
+	return healthFlag(v, ControlRed, v.badCtl, func(h *evidence.HostHealth) bool { return !h.ControlOK })
+}
+
+// flagUnexplained lists files that the closing account found changed while
+// nobody was seen to change them.
+func flagUnexplained(v *View) *Flag {
+	var paths []string
+	var ev []uint64
+	for _, r := range v.byType[evidence.TypeFileChange] {
+		f, _ := evidence.As[evidence.FileChange](r)
+		if f.Origin == evidence.OriginUnknown && contains(v.Facts.Perimeter, r.Node) && isChange(f.Path) && !transient(f.Path) {
+			paths, ev = append(paths, r.Node+":"+f.Path), append(ev, r.Seq)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	return one(flag(UnexplainedFiles, args{"n": len(paths), "paths": paths}, map[string]any{"files": paths}, ev))
 }
 
 func flagRecorderOff(v *View) *Flag {
@@ -246,7 +298,7 @@ func flagRecorderOff(v *View) *Flag {
 		return nil
 	}
 	sort.Strings(names)
-	return one(flag(RecorderOffFlag, args{"names": names}, map[string]any{"recorders": names}, ev))
+	return one(flag(RecorderOffFlag, args{"names": labels(names, RecorderLabel)}, map[string]any{"recorders": names}, ev))
 }
 
 func flagLoss(v *View) *Flag {
@@ -262,17 +314,14 @@ func flagLoss(v *View) *Flag {
 		return nil
 	}
 	sort.Strings(names)
-	return one(flag(RecorderLossFlag, args{"names": names}, m, ev))
+	return one(flag(RecorderLossFlag, args{"names": labels(names, RecorderLabel)}, m, ev))
 }
 
 func flagInterrupted(v *View) *Flag {
-	r := v.first(evidence.TypeSessionFinish)
-	if r != nil {
-		if f, _ := evidence.As[evidence.SessionFinish](r); f.Reason != evidence.FinishInterrupted {
-			return nil
-		}
+	if !v.Unfinished || v.Invalid != nil {
+		return nil
 	}
-	return one(flag(InterruptedSession, nil, nil, []uint64{v.FinishSeq}))
+	return one(flag(InterruptedSession, nil, nil, []uint64{v.EnterSeq, v.FinishSeq}))
 }
 
 func flagTime(v *View) *Flag {

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/situlab/situlab/grader/criteria"
 	"github.com/situlab/situlab/grader/evidence"
 )
 
@@ -44,8 +43,8 @@ func identified(v *View) Finding {
 	}
 	truth := v.Facts.Truth
 	m := map[string]any{"diagnoses": len(all), "no_fault": last.NoFault, "element": last.Element, "cause": last.Cause}
-	a := args{"given": v.elementLabel(last.Element), "element": v.elementLabel(truth.Element),
-		"cause": causeLabel(truth.Cause), "count": len(elements), "revisions": len(all) - 1}
+	a := args{"given": v.ElementLabel(last.Element), "element": v.ElementLabel(truth.Element),
+		"cause": CauseLabel(truth.Cause), "count": len(elements), "revisions": len(all) - 1}
 	if truth.NoFault {
 		return v.identifiedTwin(last, a, m, ev)
 	}
@@ -60,7 +59,7 @@ func identified(v *View) Finding {
 	case !v.elementRight(last.Element):
 		return finding(id, WrongElement, a, m, ev)
 	case !v.causeRight(last.Cause):
-		a["given"] = causeLabel(last.Cause)
+		a["given"] = CauseLabel(last.Cause)
 		return finding(id, ElementOnly, a, m, ev)
 	case shown >= 0 && shown < last.bootNS:
 		return finding(id, AfterReveal, a, m, append(ev, hintSeq))
@@ -79,7 +78,8 @@ func (v *View) identifiedTwin(last answer, a args, m map[string]any, ev []uint64
 	if need == 0 {
 		need = DefaultTwinTests
 	}
-	n, tests := v.relevantTests()
+	n, tests := v.relevantTests(last.bootNS)
+	shown, hintSeq := v.revealed()
 	m["relevant_tests"], m["changes"] = n, len(v.Changes)
 	a["tests"], a["need"], a["changes"] = n, need, len(v.Changes)
 	switch {
@@ -87,6 +87,8 @@ func (v *View) identifiedTwin(last answer, a args, m map[string]any, ev []uint64
 		return finding(id, FalseAlarmButChanged, a, m, append(ev, evidenceOf(v.Changes)...))
 	case v.Off("exec", "terminal"):
 		return finding(id, NotObserved, a, m, v.Lossy("exec", "terminal"))
+	case shown >= 0 && shown < last.bootNS:
+		return finding(id, FalseAlarmRevealed, a, m, append(ev, hintSeq))
 	case n < need:
 		return finding(id, FalseAlarmUntested, a, m, append(ev, tests...))
 	case len(v.Lossy("exec", "terminal", "file")) > 0 || len(v.Uncut) > 0:
@@ -94,13 +96,6 @@ func (v *View) identifiedTwin(last answer, a args, m map[string]any, ev []uint64
 		return finding(id, ObservedPartly, a, m, append(ev, v.Lossy("exec", "terminal", "file")...))
 	}
 	return finding(id, FalseAlarmConfirmed, a, m, append(ev, tests...))
-}
-
-func causeLabel(id string) evidence.Text {
-	if c, ok := criteria.CauseByID(id); ok {
-		return c.Label
-	}
-	return tx(id, id)
 }
 
 // restored is 3.1-ii: level, not edge, and then the cold start of the whole
@@ -113,35 +108,44 @@ func restored(v *View) Finding {
 		"samples": max(0, p.Samples), "red_at_finish": strs(p.Red), "red_after_finish": strs(p.Relapsed),
 		"cold_start": cold.done, "red_after_cold_start": strs(cold.red), "others_lost": strs(cold.collateral),
 	}
-	a := args{"span": seconds(p.SpanSeconds), "need": seconds(p.needSeconds), "samples": max(0, p.Samples)}
-	ev := append(append([]uint64{v.FinishSeq}, p.evidence...), cold.evidence...)
-	coldGreen := cold.done && len(cold.red)+len(cold.unseen) == 0
-	switch {
-	case v.Off("probe") || len(v.Facts.HitProbes) == 0:
-		return finding(id, NotObserved, a, m, v.Lossy("probe"))
-	case len(p.Red) > 0 && coldGreen:
-		a["probes"] = probeLabels(p.Red)
-		return finding(id, NotApplied, a, m, ev)
-	case len(p.Red) > 0:
-		a["probes"] = probeLabels(p.Red)
-		return finding(id, NotRestored, a, m, ev)
-	case len(p.Relapsed) > 0:
-		a["probes"], a["span"] = probeLabels(p.Relapsed), seconds(p.needSeconds)
-		return finding(id, RelapseAfterFinish, a, m, ev)
-	case len(p.Unseen) > 0:
-		return finding(id, PermanenceNotObserved, a, m, ev)
-	case len(cold.red) > 0:
-		a["probes"] = probeLabels(cold.red)
-		return finding(id, LostAtColdStart, a, m, ev)
-	case !p.Complete():
-		return finding(id, PermanenceNotObserved, a, m, ev)
-	case !coldGreen:
-		return finding(id, ColdStartNotObserved, a, m, ev)
-	case len(cold.collateral) > 0:
-		a["probes"] = probeLabels(cold.collateral)
-		return finding(id, CollateralAtColdStart, a, m, ev)
+	if len(cold.missing) > 0 {
+		m["not_back"] = cold.missing
 	}
-	return finding(id, RestoredPermanent, a, m, ev)
+	a := args{"span": seconds(p.SpanSeconds), "need": seconds(p.needSeconds), "samples": max(0, p.Samples)}
+	// What decides is cited in full, of what is merely green a few.
+	decisive := append(append([]uint64{v.FinishSeq}, p.red...), cold.decisive...)
+	for _, r := range v.byType[evidence.TypeExamPermanence] {
+		decisive = append(decisive, r.Seq)
+	}
+	give := func(code Reason) Finding {
+		return finding(id, code, a, m, append(few(p.green), few(cold.green)...)).citing(decisive)
+	}
+	switch {
+	case len(v.Facts.HitProbes) == 0:
+		return finding(id, NotObserved, a, m, []uint64{v.FinishSeq})
+	case len(p.Red) > 0 && cold.allGreen():
+		a["probes"] = v.ProbeLabels(p.Red)
+		return give(NotApplied)
+	case len(p.Red) > 0:
+		a["probes"] = v.ProbeLabels(p.Red)
+		return give(NotRestored)
+	case len(p.Relapsed) > 0:
+		a["probes"], a["span"] = v.ProbeLabels(p.Relapsed), seconds(p.needSeconds)
+		return give(RelapseAfterFinish)
+	case len(p.Unseen) > 0:
+		return give(PermanenceNotObserved)
+	case len(cold.red) > 0 && cold.sound:
+		a["probes"] = v.ProbeLabels(cold.red)
+		return give(LostAtColdStart)
+	case !p.Complete():
+		return give(PermanenceNotObserved)
+	case !cold.allGreen() || len(cold.collateral) > 0 && !cold.sound:
+		return give(ColdStartNotObserved)
+	case len(cold.collateral) > 0:
+		a["probes"] = v.ProbeLabels(cold.collateral)
+		return give(CollateralAtColdStart)
+	}
+	return give(RestoredPermanent)
 }
 
 func round(f float64) float64 { return math.Round(f*10) / 10 }
@@ -181,13 +185,18 @@ func logbook(v *View) Finding {
 		if found {
 			matched++
 		} else {
-			missed = append(missed, c.Node+": "+c.Text)
+			missed = append(missed, c.Node+" · "+c.Text)
 			ev = append(ev, c.Seq)
 		}
 	}
 	m := map[string]any{"entries": len(entries), "corrections": corrections, "interventions": len(v.Changes),
 		"matched": matched, "without_entry": strs(missed)}
-	a := args{"entries": len(entries), "changes": len(v.Changes), "matched": matched}
+	a := args{"entries": len(entries), "changes": len(v.Changes), "matched": tx("", "")}
+	if len(v.Changes) > 0 {
+		a["matched"] = fillText(tx(
+			" ; {n|aucune n’est consignée|une est consignée|# sont consignées} à un moment proche, pour la même machine",
+			"; {n|none is|one is|# are} recorded close in time, about the same machine"), args{"n": matched})
+	}
 	if len(entries) == 0 {
 		return finding(id, LogbookEmpty, a, m, append(ev, v.FinishSeq))
 	}

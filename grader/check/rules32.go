@@ -19,13 +19,10 @@ func methodical(v *View) Finding {
 			disc = append(disc, c)
 		}
 	}
-	relevant, _ := v.relevantTests()
+	relevant, _ := v.relevantTests(v.Finish)
 	m := map[string]any{"tests": len(tests), "relevant_tests": relevant, "discriminating_tests": len(disc),
 		"changes": len(v.Changes)}
 	a := args{"tests": len(tests), "changes": len(v.Changes)}
-	if v.Off("exec", "terminal") {
-		return finding(id, NotObserved, a, m, v.Lossy("exec", "terminal"))
-	}
 	before := disc
 	if len(v.Changes) > 0 {
 		first := v.Changes[0]
@@ -66,6 +63,10 @@ func methodical(v *View) Finding {
 func (v *View) tested(before []Command, a args, m map[string]any) Finding {
 	const id = "3.2a"
 	a["n"], a["target"], a["command"] = len(before), before[0].Target, clip(before[0].Text)
+	a["when"] = tx("Avant la première modification,", "Before the first change")
+	if len(v.Changes) == 0 {
+		a["when"] = tx("Sans rien modifier,", "Without changing anything")
+	}
 	shown, hintSeq := v.revealed()
 	switch {
 	case shown >= 0 && shown < before[0].BootNS:
@@ -104,19 +105,19 @@ const wrongLimit = 3
 // elementFound is 3.2b.
 func elementFound(v *View) Finding {
 	const id = "3.2b"
-	wrong := nodesOf(v.outside())
+	wrong := nodesOf(v.wrongMachines())
 	beyond := v.beyond()
 	m := map[string]any{"wrong_machines": wrong, "out_of_perimeter": nodesOf(beyond)}
-	a := args{"element": v.elementLabel(v.Facts.Truth.Element), "count": len(wrong), "nodes": wrong}
+	a := args{"element": v.ElementLabel(v.Facts.Truth.Element), "count": len(wrong), "nodes": wrong}
 	var last *answer
 	if all := v.answers(); len(all) > 0 {
 		last = &all[len(all)-1]
 		m["element"] = last.Element
-		a["given"] = v.elementLabel(last.Element)
+		a["given"] = v.ElementLabel(last.Element)
 	}
 	switch {
 	case len(wrong) >= wrongLimit:
-		return finding(id, ManyWrongReplacements, a, m, evidenceOf(v.outside()))
+		return finding(id, ManyWrongReplacements, a, m, evidenceOf(v.wrongMachines()))
 	case len(beyond) > 0:
 		a["nodes"] = nodesOf(beyond)
 		return finding(id, OutOfPerimeter, a, m, evidenceOf(beyond))
@@ -125,7 +126,7 @@ func elementFound(v *View) Finding {
 	case !v.elementRight(last.Element) && !v.elementParent(last.Element):
 		return finding(id, ElementMismatch, a, m, []uint64{last.seq})
 	case len(wrong) > 1:
-		return finding(id, SomeWrongReplacements, a, m, append(evidenceOf(v.outside()), last.seq))
+		return finding(id, SomeWrongReplacements, a, m, append(evidenceOf(v.wrongMachines()), last.seq))
 	case !v.elementRight(last.Element):
 		return finding(id, ElementParent, a, m, []uint64{last.seq})
 	}
@@ -136,13 +137,14 @@ func elementFound(v *View) Finding {
 func isolated(v *View) Finding {
 	const id = "3.2d"
 	var on []Change
+	nodes := v.truthNodes()
 	for _, c := range v.Changes {
-		if c.Node == v.truthNode() {
+		if contains(nodes, c.Node) {
 			on = append(on, c)
 		}
 	}
 	m := map[string]any{"changes_on_element": len(on), "changes_elsewhere": len(v.Changes) - len(on)}
-	a := args{"node": v.truthNode(), "changes": len(on), "nodes": nodesOf(v.Changes)}
+	a := args{"element": v.ElementLabel(v.Facts.Truth.Element), "changes": len(on), "nodes": nodesOf(v.Changes)}
 	switch {
 	case len(v.Changes) == 0:
 		return finding(id, NothingIsolated, a, m, []uint64{v.FinishSeq})

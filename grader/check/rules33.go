@@ -2,6 +2,8 @@ package check
 
 import (
 	"sort"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/situlab/situlab/grader/evidence"
 )
@@ -51,20 +53,23 @@ func dataSafe(v *View) Finding {
 	all, lost, unread := v.canaries()
 	n := len(all.names)
 	flows, flowEv := v.widened()
-	m := map[string]any{"canaries": n, "lost": strs(lost.names), "unread": strs(unread.names),
-		"flows_measured": len(v.byType[evidence.TypeExamFlow]), "flows_widened": strs(flows)}
+	m := map[string]any{"canaries": n, "lost": strs(lost.names), "unread": strs(unread.names)}
+	measured := len(v.byType[evidence.TypeExamFlow])
+	if measured > 0 {
+		m["flows_measured"], m["flows_widened"] = measured, strs(flows)
+	}
 	switch {
 	case len(lost.names) > 0:
-		return finding(id, DataLost, args{"n": n, "lost": len(lost.names), "names": lost.names}, m, lost.ev)
+		return finding(id, DataLost, args{"n": n, "lost": len(lost.names), "names": labels(lost.names, v.CanaryLabel)}, m, lost.ev)
 	case len(flows) > 0:
 		return finding(id, RightsWidened, args{"n": len(flows), "names": flows}, m, flowEv)
 	case n == 0:
 		return finding(id, CanariesNotRead, nil, m, []uint64{v.FinishSeq})
 	case len(unread.names) > 0:
-		return finding(id, CanariesUnread, args{"n": n, "unread": len(unread.names), "names": unread.names}, m, unread.ev)
+		return finding(id, CanariesUnread, args{"n": n, "unread": len(unread.names), "names": labels(unread.names, v.CanaryLabel)}, m, unread.ev)
 	}
 	closed := tx("", "")
-	if len(v.byType[evidence.TypeExamFlow]) > 0 {
+	if measured > 0 {
 		closed = tx(", et aucun flux n’a été ouvert au-delà de l’existant", ", and no flow was opened beyond what existed")
 	}
 	return finding(id, DataIntact, args{"n": n, "flows": closed}, m, all.ev)
@@ -167,18 +172,18 @@ func usersTold(v *View) Finding {
 	m := map[string]any{"notices": len(notices), "first_notice_seconds": round(worst), "allowed_seconds": need,
 		"hit_groups": strs(v.Facts.HitGroups), "groups_told": len(told), "without_notice": strs(untold),
 		"end_not_told": strs(append(append([]string(nil), noEnd...), badEnd...))}
-	a := args{"groups": v.groupLabels(v.Facts.HitGroups), "delay": seconds(worst), "need": seconds(need),
+	a := args{"groups": labels(v.Facts.HitGroups, v.GroupLabel), "delay": seconds(worst), "need": seconds(need),
 		"told": len(told), "hit": len(v.Facts.HitGroups)}
 	switch {
 	case !someTold:
 		return finding(id, NoNotice, a, m, []uint64{v.FinishSeq})
 	case len(untold) > 0:
-		a["groups"] = v.groupLabels(untold)
+		a["groups"] = labels(untold, v.GroupLabel)
 		return finding(id, GroupNotTold, a, m, ev)
 	case worst > need:
 		return finding(id, NoticeLate, a, m, ev)
 	case len(noEnd) > 0:
-		a["groups"] = v.groupLabels(noEnd)
+		a["groups"] = labels(noEnd, v.GroupLabel)
 		return finding(id, EndNotTold, a, m, ev)
 	case len(badEnd) > 0:
 		return finding(id, EndToldNotRestored, a, m, ev)
@@ -201,10 +206,13 @@ func (v *View) backAgain() (back, declared int64) {
 	return back, declared
 }
 
-// after says whether a notice can be about the end: sent once service was
-// back, or once the candidate had declared it.
+// after says whether a notice can be about the end: sent once service was back,
+// or, if it never came back, once the candidate had declared that it was.
 func after(at, back, declared int64) bool {
-	return back >= 0 && at >= back || declared >= 0 && at >= declared
+	if back >= 0 {
+		return at >= back
+	}
+	return declared >= 0 && at >= declared
 }
 
 func (v *View) firstLast(notices []notice, group string) (first, last *notice) {
@@ -219,32 +227,38 @@ func (v *View) firstLast(notices []notice, group string) (first, last *notice) {
 	return first, last
 }
 
+// minAnswer is how many characters make an answer to a person.
+const minAnswer = 20
+
 // authorAnswered is 3.3-ii on the twin.
 func (v *View) authorAnswered() Finding {
 	const id = "3.3-ii"
-	author, ticket := "", ""
+	var t evidence.TicketFact
 	if len(v.Facts.Tickets) > 0 {
-		ticket, author = v.Facts.Tickets[0].ID, v.Facts.Tickets[0].Author
+		t = v.Facts.Tickets[0]
 	}
 	var ev []uint64
-	for _, r := range v.within(evidence.TypeMessageTicketReply) {
-		if t, _ := evidence.As[evidence.TicketReply](r); t.Ticket == ticket && t.Text != "" {
+	answer := func(r *evidence.Record, about bool, text string) {
+		if about && utf8.RuneCountInString(strings.TrimSpace(text)) >= minAnswer {
 			ev = append(ev, r.Seq)
 		}
+	}
+	for _, r := range v.within(evidence.TypeMessageTicketReply) {
+		p, _ := evidence.As[evidence.TicketReply](r)
+		answer(r, p.Ticket == t.ID, p.Text)
 	}
 	for _, r := range v.within(evidence.TypeMessageTicketClose) {
-		if t, _ := evidence.As[evidence.TicketClose](r); t.Ticket == ticket && t.Text != "" {
-			ev = append(ev, r.Seq)
-		}
+		p, _ := evidence.As[evidence.TicketClose](r)
+		answer(r, p.Ticket == t.ID, p.Text)
 	}
 	for _, r := range v.within(evidence.TypeMessageRequest) {
-		if q, _ := evidence.As[evidence.Request](r); author != "" && q.To == "user:"+author && q.Text != "" {
-			ev = append(ev, r.Seq)
-		}
+		p, _ := evidence.As[evidence.Request](r)
+		who, ok := strings.CutPrefix(p.To, "user:")
+		answer(r, ok && who != "" && (who == t.Author || who == t.Login), p.Text)
 	}
 	m := map[string]any{"answers": len(ev)}
 	if len(ev) == 0 {
-		return finding(id, AuthorNotAnswered, nil, m, []uint64{v.FinishSeq})
+		return finding(id, AuthorNotAnswered, args{"least": minAnswer}, m, []uint64{v.FinishSeq})
 	}
 	return finding(id, AuthorAnswered, nil, m, ev)
 }
@@ -311,9 +325,17 @@ func quality(v *View) Finding {
 	}
 	sort.Strings(names)
 	m := map[string]any{"interrupted": strs(names), "longest_seconds": round(longest), "restarts": restarts}
-	a := args{"outages": len(names), "names": probeLabels(names), "longest": seconds(longest), "restarts": restarts}
-	if len(names) == 0 {
-		return finding(id, QualityNoInterruption, a, m, append(ev, v.FinishSeq))
+	services := map[evidence.Text]bool{}
+	for _, n := range names {
+		services[v.ServiceLabel(n)] = true
+	}
+	a := args{"outages": len(services), "restarts": restarts, "detail": tx("", "")}
+	if len(names) > 0 {
+		a["detail"] = fillText(tx(" ({names}), au plus {longest}", " ({names}), at most {longest}"),
+			args{"names": v.ProbeLabels(names), "longest": seconds(longest)})
+	}
+	if len(names)+restarts == 0 {
+		return finding(id, QualityNoInterruption, a, m, []uint64{v.FinishSeq})
 	}
 	return finding(id, QualityFacts, a, m, ev)
 }

@@ -1,6 +1,8 @@
 package check
 
-// This file is data: what a command is. It is read by commands.go.
+import "github.com/situlab/situlab/grader/evidence"
+
+// This file is data: what a command is, and what a test shows.
 
 // Scopes of a test: where it must point to be relevant.
 const (
@@ -9,8 +11,8 @@ const (
 )
 
 // testKind is a kind of test. families are the families of causes
-// (grader/criteria) that it would show; a test that shows some and not all
-// separates two causes.
+// (grader/criteria) that it would show, wherever it is made; which of them can
+// lie where it looks is a matter of familyPlaces.
 type testKind struct {
 	scope    string
 	families []string
@@ -22,12 +24,12 @@ var testKinds = map[string]testKind{
 	"route_table":      {scopeLocal, []string{"routing", "addressing"}},
 	"neighbour_table":  {scopeLocal, []string{"link", "addressing"}},
 	"arp_probe":        {scopeRemote, []string{"link", "addressing"}},
-	"routing_protocol": {scopeLocal, []string{"routing", "link"}},
+	"routing_protocol": {scopeLocal, []string{"routing", "link", "operator"}},
 	"routing_config":   {scopeLocal, []string{"routing"}},
 	"reachability":     {scopeRemote, []string{"link", "addressing", "routing", "firewall", "operator"}},
 	"path":             {scopeRemote, []string{"link", "routing", "firewall", "operator"}},
 	"port":             {scopeRemote, []string{"link", "routing", "firewall", "service", "operator"}},
-	"http":             {scopeRemote, []string{"link", "routing", "firewall", "service", "application", "tls", "dns"}},
+	"http":             {scopeRemote, []string{"link", "routing", "firewall", "service", "application", "tls", "dns", "operator"}},
 	"dns_query":        {scopeRemote, []string{"dns", "routing", "firewall"}},
 	"directory_query":  {scopeRemote, []string{"directory", "account", "tls", "routing", "firewall"}},
 	"share_access":     {scopeRemote, []string{"disk", "account", "routing", "firewall", "service"}},
@@ -38,17 +40,100 @@ var testKinds = map[string]testKind{
 	"sockets":          {scopeLocal, []string{"service"}},
 	"service_state":    {scopeLocal, []string{"service", "application"}},
 	"log_read":         {scopeLocal, []string{"service", "routing", "dns", "dhcp", "directory", "mail", "database", "application", "backup", "tls", "log"}},
-	"config_read":      {scopeLocal, []string{"routing", "addressing", "firewall", "dns", "dhcp", "service", "backup", "application"}},
-	"config_check":     {scopeLocal, []string{"service", "dns", "dhcp", "routing", "firewall"}},
+	"config_read":      {scopeLocal, nil},
+	"config_check":     {scopeLocal, nil},
 	"firewall_rules":   {scopeLocal, []string{"firewall"}},
 	"kernel_setting":   {scopeLocal, []string{"routing"}},
 	"disk_usage":       {scopeLocal, []string{"disk", "log"}},
 	"open_files":       {scopeLocal, []string{"disk"}},
 	"processes":        {scopeLocal, []string{"service", "application"}},
+	"load":             {scopeLocal, []string{"application", "disk"}},
 	"time_sync":        {scopeLocal, []string{"monitoring"}},
 	"mail_queue":       {scopeLocal, []string{"mail"}},
 	"backup_check":     {scopeLocal, []string{"backup"}},
 	"account_state":    {scopeLocal, []string{"account", "directory"}},
+	"package_state":    {scopeLocal, []string{"service"}},
+}
+
+// familyPlaces say where on the chain between users and their services a cause
+// of a family lies when it takes a service away from them. A full disk of a
+// router, say, does not.
+var familyPlaces = map[string][]string{
+	"link":        {evidence.PlacePost, evidence.PlacePath, evidence.PlaceServer},
+	"addressing":  {evidence.PlacePost, evidence.PlacePath, evidence.PlaceServer},
+	"dhcp":        {evidence.PlacePost, evidence.PlacePath, evidence.PlaceServer},
+	"dns":         {evidence.PlacePost, evidence.PlaceServer},
+	"routing":     {evidence.PlacePath},
+	"firewall":    {evidence.PlacePath, evidence.PlaceServer},
+	"operator":    {evidence.PlacePath},
+	"service":     {evidence.PlacePath, evidence.PlaceServer},
+	"directory":   {evidence.PlaceServer},
+	"tls":         {evidence.PlaceServer},
+	"mail":        {evidence.PlaceServer},
+	"disk":        {evidence.PlaceServer},
+	"log":         {evidence.PlaceServer},
+	"database":    {evidence.PlaceServer},
+	"application": {evidence.PlaceServer},
+	"backup":      {evidence.PlaceServer},
+	"account":     {evidence.PlaceServer},
+	"monitoring":  {evidence.PlaceServer},
+}
+
+// daemons are units, and the families that their state and their log tell of.
+// Those that no user's service hangs on tell nothing.
+var daemons = map[string][]string{
+	"frr": {"service", "routing"}, "zebra": {"service", "routing"}, "ospfd": {"service", "routing"}, "staticd": {"routing"},
+	"watchfrr": {"service", "routing"}, "bgpd": {"service", "routing"}, "bird": {"service", "routing"},
+	"nftables": {"firewall"}, "iptables": {"firewall"}, "netfilter-persistent": {"firewall"}, "ufw": {"firewall"},
+	"systemd-networkd": {"addressing", "link", "dhcp"}, "networking": {"addressing", "link", "dhcp"},
+	"NetworkManager": {"addressing", "link", "dhcp"}, "ifup": {"addressing", "link", "dhcp"}, "dhclient": {"dhcp", "addressing"},
+	"dnsmasq": {"service", "dhcp", "dns"}, "isc-dhcp-relay": {"dhcp"}, "isc-dhcp-server": {"service", "dhcp"}, "dhcrelay": {"dhcp"},
+	"kea-dhcp4-server": {"service", "dhcp"}, "kea-dhcp4": {"service", "dhcp"},
+	"named": {"service", "dns"}, "bind9": {"service", "dns"}, "unbound": {"service", "dns"}, "systemd-resolved": {"dns"},
+	"slapd": {"service", "directory"}, "nslcd": {"directory", "account"}, "sssd": {"directory", "account"}, "nscd": {"directory"},
+	"smbd": {"service", "disk", "account"}, "nmbd": {"service"}, "winbind": {"directory"},
+	"postgresql": {"service", "database"}, "vulcain": {"service", "application"}, "nginx": {"service", "application", "tls"},
+	"apache2": {"service", "application", "tls"}, "postfix": {"service", "mail"}, "dovecot": {"service", "mail"},
+	"systemd-sysctl": {"routing"}, "systemd-udevd": {"link"}, "kernel": {"link"},
+	"cron": {}, "anacron": {}, "ssh": {}, "sshd": {}, "sudo": {}, "dbus": {}, "rsyslog": {}, "rsyslogd": {}, "systemd-journald": {},
+	"systemd-logind": {}, "getty": {}, "chrony": {}, "chronyd": {}, "systemd-timesyncd": {}, "ntp": {}, "unattended-upgrades": {},
+	"apt-daily": {}, "apt-daily-upgrade": {}, "logrotate": {}, "man-db": {}, "polkit": {}, "systemd-tmpfiles-clean": {},
+	"prometheus": {}, "prometheus-alertmanager": {}, "prometheus-blackbox-exporter": {}, "prometheus-node-exporter": {},
+	"smartd": {}, "smartmontools": {}, "auditd": {}, "atd": {}, "e2scrub_all": {}, "fstrim": {},
+}
+
+// idleLogs are logs that tell of no service; all others may.
+var idleLogs = []string{"/var/log/apt", "/var/log/dpkg", "/var/log/alternatives", "/var/log/unattended-upgrades", "/var/log/installer",
+	"/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog", "/var/log/auth.log", "/var/log/bootstrap"}
+
+// configFiles are files and directories by whose content families are told, the
+// narrower first. The last line is any other configuration.
+var configFiles = []struct {
+	prefix   string
+	families []string
+}{
+	{"/etc/frr", []string{"routing"}}, {"/etc/bird", []string{"routing"}}, {"/etc/iproute2", []string{"routing"}},
+	{"/etc/sysctl", []string{"routing"}}, {"/usr/lib/sysctl.d", []string{"routing"}},
+	{"/etc/nftables", []string{"firewall"}}, {"/etc/iptables", []string{"firewall"}}, {"/etc/ufw", []string{"firewall"}},
+	{"/etc/systemd/network", []string{"addressing", "link", "dhcp"}}, {"/run/systemd/network", []string{"addressing", "link", "dhcp"}},
+	{"/etc/network", []string{"addressing", "link", "dhcp"}}, {"/etc/netplan", []string{"addressing", "link", "dhcp"}},
+	{"/etc/NetworkManager", []string{"addressing", "link", "dhcp"}},
+	{"/etc/dhcp", []string{"dhcp"}}, {"/etc/kea", []string{"dhcp"}}, {"/var/lib/kea", []string{"dhcp", "addressing"}},
+	{"/var/lib/dhcp", []string{"dhcp", "addressing"}}, {"/run/systemd/netif", []string{"dhcp", "addressing"}},
+	{"/etc/dnsmasq", []string{"dhcp", "dns"}}, {"/etc/default/isc-dhcp", []string{"dhcp"}},
+	{"/etc/resolv.conf", []string{"dns"}}, {"/etc/hosts", []string{"dns"}}, {"/etc/nsswitch.conf", []string{"dns", "directory"}},
+	{"/etc/bind", []string{"dns"}}, {"/var/cache/bind", []string{"dns"}}, {"/var/lib/bind", []string{"dns"}}, {"/etc/unbound", []string{"dns"}},
+	{"/etc/ldap", []string{"directory"}}, {"/etc/nslcd.conf", []string{"directory", "account"}}, {"/etc/sssd", []string{"directory", "account"}},
+	{"/etc/pam", []string{"account"}}, {"/etc/passwd", []string{"account"}}, {"/etc/group", []string{"account"}}, {"/etc/shadow", []string{"account"}},
+	{"/etc/sudoers", []string{"account"}}, {"/etc/ssl", []string{"tls"}}, {"/etc/letsencrypt", []string{"tls"}},
+	{"/etc/postfix", []string{"mail"}}, {"/etc/dovecot", []string{"mail"}}, {"/etc/aliases", []string{"mail"}},
+	{"/etc/postgresql", []string{"database"}}, {"/etc/vulcain", []string{"application", "database"}},
+	{"/etc/nginx", []string{"application", "tls"}}, {"/etc/apache2", []string{"application", "tls"}}, {"/var/www", []string{"application"}},
+	{"/etc/samba", []string{"disk", "account"}}, {"/etc/exports", []string{"disk", "account"}}, {"/etc/fstab", []string{"disk"}},
+	{"/proc/mounts", []string{"disk"}}, {"/proc/mdstat", []string{"disk"}}, {"/etc/logrotate", []string{"log"}},
+	{"/etc/systemd/system", []string{"service"}}, {"/lib/systemd/system", []string{"service"}}, {"/usr/lib/systemd/system", []string{"service"}},
+	{"/etc/default", []string{"service"}}, {"/etc/prometheus", []string{"monitoring"}}, {"/etc/chrony", []string{"monitoring"}},
+	{"/etc/", nil},
 }
 
 // Kinds of change.
@@ -71,123 +156,196 @@ var wrappers = set("sudo", "su", "runuser", "ssh", "sh", "bash", "dash", "env", 
 	"expect", "unbuffer", "parallel", "service", "invoke-rc.d", "situ", "systemd-run", "nsenter",
 	"unshare", "chroot", "flock", "command", "exec", "doas")
 
+// shells run what is typed or written for them.
+var shells = set("sh", "bash", "dash", "zsh", "ksh", "busybox")
+
+// inert are programs that can change nothing outside their output.
+var inert = set("true", "false", "echo", "printf", "test", "[", "sleep", "seq", "tr", "basename", "dirname", "mktemp", "uname", "whoami",
+	"who", "w", "uptime", "clear", "tput", "stty", "reset", "locale", "yes", "rev", "paste", "comm", "join", "expr", "bc", "tty", "which",
+	"man", "info", "whatis", "apropos", "nproc", "lscpu", "lsmod", "modinfo", "getconf", "env", "printenv", "dircolors", "lesspipe", "mesg",
+	"less", "vim", "vi", "nano", "emacs", "ed", "vtysh", "psql", "pg_dump", "pg_dumpall", "logger", "wall", "write", "history", "groff", "pager",
+	"run-parts", "cal", "ssh-keygen", "ssh-keyscan", "ssh-agent", "ssh-add", "sshd", "sftp-server", "login", "agetty", "sftp")
+
 // plainTests are programs that only look, whatever their arguments.
 var plainTests = map[string]string{
-	"ping": "reachability", "ping4": "reachability", "ping6": "reachability", "fping": "reachability",
-	"traceroute": "path", "tracepath": "path", "mtr": "path", "tcptraceroute": "path",
-	"arping": "arp_probe", "nmap": "port", "nc": "port", "ncat": "port", "netcat": "port", "telnet": "port",
-	"curl": "http", "wget": "http", "ab": "http",
-	"dig": "dns_query", "host": "dns_query", "nslookup": "dns_query", "drill": "dns_query", "kdig": "dns_query",
+	"ping": "reachability", "ping4": "reachability", "ping6": "reachability", "fping": "reachability", "iperf3": "reachability",
+	"traceroute": "path", "traceroute6": "path", "tracepath": "path", "mtr": "path", "tcptraceroute": "path",
+	"arping": "arp_probe", "arp-scan": "arp_probe", "ndisc6": "arp_probe",
+	"nmap": "port", "nc": "port", "ncat": "port", "netcat": "port", "telnet": "port", "socat": "port", "snmpget": "port", "snmpwalk": "port",
+	"ab": "http", "httping": "http", "links": "http", "lynx": "http",
 	"ldapsearch": "directory_query", "ldapwhoami": "directory_query", "ldapcompare": "directory_query",
-	"smbclient": "share_access", "swaks": "mail_test",
-	"pg_isready": "database_query", "tcpdump": "capture", "tshark": "capture", "dumpcap": "capture",
-	"ss": "sockets", "lsof": "open_files", "fuser": "open_files",
-	"df": "disk_usage", "du": "disk_usage", "ncdu": "disk_usage", "lsblk": "disk_usage", "findmnt": "disk_usage",
-	"ps": "processes", "top": "processes", "htop": "processes", "pgrep": "processes", "pstree": "processes",
-	"dmesg": "log_read", "lastlog": "log_read", "last": "log_read",
-	"postqueue": "mail_queue", "mailq": "mail_queue", "qshape": "mail_queue",
-	"testparm": "config_check", "named-checkconf": "config_check", "named-checkzone": "config_check",
-	"visudo": "config_check", "id": "account_state", "wbinfo": "account_state", "chage": "account_state",
-	"resolvconf": "config_read", "vmstat": "processes", "iostat": "processes", "sar": "processes",
+	"smbclient": "share_access", "smbstatus": "share_access", "showmount": "share_access", "rpcinfo": "port", "swaks": "mail_test",
+	"pg_isready": "database_query", "pg_lsclusters": "database_query", "pg_controldata": "database_query", "pg_waldump": "database_query",
+	"tcpdump": "capture", "tshark": "capture", "dumpcap": "capture",
+	"lsof": "open_files", "nstat": "link_state", "lldpctl": "link_state",
+	"df": "disk_usage", "du": "disk_usage", "ncdu": "disk_usage", "lsblk": "disk_usage", "findmnt": "disk_usage", "blkid": "disk_usage",
+	"dumpe2fs": "disk_usage", "xfs_info": "disk_usage", "lvs": "disk_usage", "vgs": "disk_usage", "pvs": "disk_usage",
+	"lvdisplay": "disk_usage", "vgdisplay": "disk_usage", "pvdisplay": "disk_usage", "quota": "disk_usage", "repquota": "disk_usage",
+	"ps": "processes", "top": "processes", "htop": "processes", "pgrep": "processes", "pidof": "processes", "pstree": "processes",
+	"systemd-cgls": "processes", "systemd-cgtop": "processes", "lslocks": "processes",
+	"vmstat": "load", "iostat": "load", "iotop": "load", "sar": "load", "mpstat": "load", "free": "load",
+	"last": "log_read", "lastb": "log_read", "mailq": "mail_queue", "qshape": "mail_queue", "postcat": "mail_queue",
+	"id": "account_state", "groups": "account_state", "wbinfo": "account_state", "klist": "account_state", "getfacl": "account_state",
+	"doveconf": "config_read", "ifquery": "address_state", "dhcping": "port", "ntpq": "time_sync", "ntpstat": "time_sync",
+	"slapcat": "directory_query", "apt-cache": "package_state", "dpkg-query": "package_state", "nfsstat": "share_access",
+	"aa-status": "config_read", "getenforce": "config_read", "atq": "config_read",
+}
+
+// optionValues are the options with a value of tests through the network: the
+// value is not what the test is aimed at.
+var optionValues = map[string][]string{
+	"ping":       {"-c", "-i", "-I", "-l", "-m", "-M", "-p", "-Q", "-s", "-S", "-t", "-T", "-w", "-W"},
+	"traceroute": {"-f", "-g", "-i", "-m", "-N", "-p", "-q", "-s", "-t", "-w", "-z"},
+	"mtr":        {"-a", "-c", "-f", "-i", "-I", "-m", "-o", "-P", "-s"},
+	"arping":     {"-c", "-i", "-I", "-s", "-S", "-w", "-W"},
+	"nc":         {"-i", "-p", "-s", "-w", "-q", "-X", "-x", "-O", "-T"},
+	"nmap":       {"-p", "-e", "-S", "-iL", "-oN", "-oX", "-oG", "-oA", "--script", "-T", "--top-ports", "--max-retries"},
+	"ldapsearch": {"-b", "-D", "-w", "-y", "-s", "-z", "-l", "-o", "-Y", "-U", "-p"},
+	"smbclient":  {"-U", "-c", "-A", "-D", "-m", "-p", "-W", "-I"},
+	"swaks":      {"--to", "--from", "--port", "--body", "--header"},
 }
 
 // plainChanges are programs that always change state.
 var plainChanges = map[string]string{
-	"reboot": changeReboot, "poweroff": changeReboot, "halt": changeReboot, "shutdown": changeReboot,
-	"telinit": changeReboot, "init": changeReboot,
-	"ifup": changeService, "ifdown": changeService, "dhclient": changeRuntime,
-	"kill": changeKill, "pkill": changeKill, "killall": changeKill,
-	"iptables-restore": changeRuntime, "ip6tables-restore": changeRuntime,
-	"useradd": changeAccount, "userdel": changeAccount, "usermod": changeAccount, "groupadd": changeAccount,
-	"groupmod": changeAccount, "groupdel": changeAccount, "gpasswd": changeAccount, "passwd": changeAccount,
-	"chpasswd": changeAccount, "adduser": changeAccount, "deluser": changeAccount, "smbpasswd": changeAccount,
-	"ldapmodify": changeAccount, "ldapadd": changeAccount, "ldapdelete": changeAccount, "ldappasswd": changeAccount,
-	"slapadd": changeData, "slapmodify": changeData,
-	"postsuper": changeData, "pg_restore": changeData, "pg_resetwal": changeData, "createdb": changeData,
-	"dropdb": changeData, "umount": changeRuntime, "swapon": changeRuntime, "swapoff": changeRuntime,
-	"update-ca-certificates": changeConfig, "newaliases": changeConfig, "postmap": changeConfig,
-	"frr-reload.py": changeConfig, "frrinit.sh": changeService, "update-rc.d": changeService,
-	"mkfs": changeData, "mkfs.ext4": changeData, "fsck": changeData, "resize2fs": changeData, "tune2fs": changeData,
-	"update-alternatives": changePackage, "dpkg-reconfigure": changePackage,
-}
-
-// subcommand describes programs whose first words decide. tests and changes
-// list the deciding words; the first argument that is no option is compared.
-type subcommand struct {
-	tests   map[string]string
-	changes map[string]string
-	// bare is the kind of test when there is no deciding word at all.
-	bare string
-	// otherwise is the kind of change for any other word; empty means none.
-	otherwise string
+	"reboot": changeReboot, "poweroff": changeReboot, "halt": changeReboot, "telinit": changeReboot, "init": changeReboot,
+	"dhclient": changeRuntime, "dhcpcd": changeRuntime, "udhcpc": changeRuntime, "xkill": changeKill,
+	"userdel": changeAccount, "usermod": changeAccount, "groupadd": changeAccount,
+	"groupmod": changeAccount, "groupdel": changeAccount, "gpasswd": changeAccount, "chsh": changeAccount, "chfn": changeAccount,
+	"chpasswd": changeAccount, "adduser": changeAccount, "deluser": changeAccount, "addgroup": changeAccount, "delgroup": changeAccount,
+	"smbpasswd": changeAccount, "vipw": changeAccount, "vigr": changeAccount, "pwconv": changeAccount,
+	"ldappasswd": changeAccount, "slapadd": changeData, "slapmodify": changeData, "slapindex": changeData,
+	"nsupdate": changeData, "rndc-confgen": changeConfig, "postsuper": changeData,
+	"createdb": changeData, "dropdb": changeData, "createuser": changeAccount, "dropuser": changeAccount,
+	"vacuumdb": changeData, "reindexdb": changeData, "pg_archivecleanup": changeData, "initdb": changeData,
+	"umount": changeRuntime, "swapoff": changeRuntime, "renice": changeRuntime, "insmod": changeRuntime, "rmmod": changeRuntime,
+	"update-ca-certificates": changeConfig, "newaliases": changeConfig, "a2ensite": changeConfig, "a2dissite": changeConfig,
+	"a2enmod": changeConfig, "a2dismod": changeConfig, "update-grub": changeConfig, "update-initramfs": changeConfig,
+	"update-rc.d": changeService, "setenforce": changeRuntime, "atrm": changeConfig, "batch": changeConfig,
+	"mkfs": changeData, "mkfs.ext4": changeData, "mkfs.xfs": changeData, "mke2fs": changeData, "mkswap": changeData,
+	"e2label": changeData, "wipefs": changeData, "lvextend": changeData, "lvcreate": changeData, "lvremove": changeData,
+	"lvresize": changeData, "vgextend": changeData, "pvcreate": changeData, "xfs_growfs": changeData,
+	"setquota": changeData, "edquota": changeData, "quotaon": changeRuntime, "quotaoff": changeRuntime,
+	"dpkg-reconfigure": changePackage, "pip": changePackage, "pip3": changePackage, "snap": changePackage,
 }
 
 var subcommands = map[string]subcommand{
 	"systemctl": {
-		tests: same("service_state", "status", "show", "is-active", "is-enabled", "is-failed", "list-units",
-			"list-unit-files", "list-timers", "list-sockets", "list-dependencies", "cat", "is-system-running"),
-		changes: merge(same(changeService, "start", "stop", "restart", "reload", "try-restart", "reload-or-restart",
-			"try-reload-or-restart", "enable", "disable", "reenable", "mask", "unmask", "isolate", "kill",
-			"daemon-reload", "daemon-reexec", "set-property", "revert", "preset", "link", "add-wants", "reset-failed"),
-			same(changeReboot, "reboot", "poweroff", "halt", "kexec", "rescue", "emergency")),
-		bare: "service_state",
+		values: []string{"-n", "--lines", "-p", "--property", "-t", "--type", "--state", "-H", "--host", "-M", "--machine",
+			"-o", "--output", "-s", "--signal", "--job-mode", "-P", "--root", "--what"},
+		tests: same("service_state", "status", "show", "is-active", "is-enabled", "is-failed", "list-units", "list-unit-files",
+			"list-timers", "list-sockets", "list-dependencies", "list-jobs", "list-paths", "list-automounts", "list-machines", "cat",
+			"is-system-running", "get-default", "show-environment", "help", "whoami"),
+		changes: merge(same(changeService, "start", "stop", "restart", "reload", "try-restart", "condrestart", "force-reload",
+			"reload-or-restart", "try-reload-or-restart", "enable", "disable", "reenable", "mask", "unmask", "isolate", "kill", "clean",
+			"freeze", "thaw", "daemon-reload", "daemon-reexec", "set-property", "revert", "preset", "preset-all", "link", "add-wants",
+			"add-requires", "reset-failed", "set-default", "edit", "set-environment", "unset-environment", "import-environment",
+			"cancel", "bind", "mount-image", "default", "switch-root"),
+			same(changeReboot, "reboot", "poweroff", "halt", "kexec", "soft-reboot", "rescue", "emergency", "suspend", "hibernate", "exit")),
+		bare: "service_state", narrow: unitFamilies,
 	},
 	"networkctl": {
-		tests:   same("address_state", "status", "list", "lldp", "label"),
-		changes: same(changeRuntime, "up", "down", "renew", "forcerenew", "reconfigure", "reload", "delete"),
-		bare:    "address_state",
-	},
-	"resolvectl": {
-		tests: merge(same("dns_query", "query", "service"), same("config_read", "status", "statistics", "dns", "domain")),
-		bare:  "config_read", changes: same(changeRuntime, "flush-caches", "revert", "reset-statistics"),
-	},
-	"nft": {
-		tests: same("firewall_rules", "list", "monitor"), otherwise: changeRuntime,
+		values: []string{"-n", "--lines"},
+		tests:  same("address_state", "status", "list", "lldp", "label", "cat"),
+		changes: same(changeRuntime, "up", "down", "renew", "forcerenew", "reconfigure", "reload", "delete", "edit", "mask", "unmask",
+			"persistent-storage"),
+		bare: "address_state",
 	},
 	"rndc": {
-		tests: same("service_state", "status", "zonestatus", "dumpdb", "stats"), otherwise: changeService,
+		values: []string{"-s", "-p", "-k", "-c", "-y", "-b"},
+		tests: same("service_state", "status", "zonestatus", "dumpdb", "stats", "showzone", "secroots", "recursing", "null",
+			"validation status", "validation check", "signing -list", "tcp-timeouts", "serve-stale status"),
+		otherwise: changeService, narrow: func([]string) []string { return []string{"service", "dns"} },
 	},
+	"unbound-control": {tests: same("service_state", "status", "stats", "stats_noreset", "lookup", "list_forwards", "list_stubs",
+		"list_local_zones", "list_local_data", "dump_cache", "get_option", "dump_infra"), otherwise: changeService},
 	"chronyc": {
-		tests:     same("time_sync", "sources", "tracking", "sourcestats", "activity", "ntpdata", "clients"),
+		values: []string{"-h", "-p", "-f"},
+		tests: same("time_sync", "sources", "tracking", "sourcestats", "activity", "ntpdata", "clients", "serverstats", "selectdata",
+			"authdata", "rtcdata", "smoothing", "sourcename", "accheck", "waitsync", "manual list", "help", "keygen"),
 		otherwise: changeRuntime,
 	},
-	"timedatectl": {tests: same("time_sync", "status", "show", "timesync-status"), bare: "time_sync", otherwise: changeConfig},
-	"apt":         {tests: same("service_state", "list", "policy", "show", "search"), otherwise: changePackage},
-	"apt-get":     {changes: same(changePackage, "install", "remove", "purge", "upgrade", "dist-upgrade", "autoremove")},
-	"postfix":     {tests: same("config_check", "check", "status"), otherwise: changeService},
-	"doveadm":     {tests: same("service_state", "who", "log", "mailbox"), otherwise: changeAccount},
-	"restic": {
-		tests:   same("backup_check", "snapshots", "check", "ls", "stats", "find", "diff", "list"),
-		changes: same(changeData, "forget", "prune", "init", "key", "rewrite", "repair", "unlock"),
+	"timedatectl": {tests: same("time_sync", "status", "show", "timesync-status", "show-timesync", "list-timezones"), bare: "time_sync", otherwise: changeConfig},
+	"ntpctl":      {tests: same("time_sync", "-s")},
+	"postfix":     {values: []string{"-c"}, tests: same("config_check", "check", "status", "logrotate -n"), otherwise: changeService, narrow: only("mail")},
+	"apachectl":   {tests: same("config_check", "configtest", "status", "fullstatus"), otherwise: changeService, narrow: only("application")},
+	"apache2ctl":  {tests: same("config_check", "configtest", "status", "fullstatus"), otherwise: changeService, narrow: only("application")},
+	"doveadm": {
+		tests: same("service_state", "who", "log errors", "log find", "log test", "mailbox list", "mailbox status", "user", "auth test",
+			"auth lookup", "search", "fetch", "quota get", "stats dump", "process status", "service status", "instance list",
+			"config", "dump", "acl get", "acl rights", "acl debug", "replicator status", "penalty"),
+		otherwise: changeAccount, narrow: only("service", "mail"),
 	},
-	"samba-tool":  {tests: same("account_state", "list", "show"), otherwise: changeAccount},
-	"promtool":    {tests: same("config_check", "check", "query", "test")},
-	"amtool":      {tests: same("config_check", "check-config", "alert"), changes: same(changeRuntime, "silence")},
-	"loginctl":    {tests: same("processes", "list-sessions", "user-status"), bare: "processes"},
-	"hostnamectl": {tests: same("config_read", "status"), bare: "config_read", otherwise: changeConfig},
-	"brctl":       {tests: same("link_state", "show"), otherwise: changeRuntime},
-	"bridge":      {tests: same("link_state", "link", "fdb", "vlan")},
-	"getent": {tests: merge(same("dns_query", "hosts", "ahosts", "ahostsv4"),
-		same("account_state", "passwd", "group", "shadow"))},
-	"openssl": {tests: same("tls_inspection", "s_client", "x509", "verify", "crl")},
+	"promtool": {tests: same("config_check", "check", "query", "test", "debug"), narrow: only("monitoring")},
+	"amtool": {
+		tests:   merge(same("config_check", "check-config", "config", "cluster"), same("service_state", "alert", "silence", "silence query", "alert query")),
+		changes: same(changeRuntime, "silence add", "silence expire", "silence update", "silence import", "alert add"),
+		narrow:  only("monitoring"),
+	},
+	"loginctl": {
+		tests: same("processes", "list-sessions", "list-users", "list-seats", "session-status", "user-status", "show-session", "show-user"),
+		bare:  "processes", otherwise: changeKill, narrow: only("account"),
+	},
+	"localectl":  {tests: same("config_read", "status", "list-locales", "list-keymaps"), bare: "config_read", otherwise: changeConfig},
+	"brctl":      {tests: same("link_state", "show", "showmacs", "showstp"), otherwise: changeRuntime},
+	"ovs-vsctl":  {tests: same("link_state", "show", "list", "list-br", "list-ports", "get"), otherwise: changeRuntime},
+	"lldpcli":    {tests: same("link_state", "show"), otherwise: changeRuntime},
+	"wg":         {tests: same("link_state", "show", "showconf"), bare: "link_state", otherwise: changeRuntime},
+	"netplan":    {tests: same("config_read", "get", "status", "info"), otherwise: changeRuntime, narrow: only("addressing", "link", "dhcp")},
+	"ufw":        {tests: same("firewall_rules", "status", "show", "version"), otherwise: changeRuntime},
+	"ipset":      {tests: same("firewall_rules", "list", "test", "save", "-L"), otherwise: changeRuntime},
+	"pg_ctl":     {values: []string{"-D"}, tests: same("service_state", "status"), otherwise: changeService, narrow: only("service", "database")},
+	"keactrl":    {tests: same("service_state", "status"), otherwise: changeService, narrow: only("service", "dhcp")},
+	"frrinit.sh": {tests: same("service_state", "status"), otherwise: changeService, narrow: only("service", "routing")},
+	"apt-mark":   {tests: same("package_state", "showauto", "showmanual", "showhold"), otherwise: changePackage},
+	"certbot":    {tests: same("tls_inspection", "certificates"), otherwise: changeConfig},
+	"net": {
+		values: []string{"-U", "-S", "-s"},
+		tests: merge(same("account_state", "ads testjoin", "ads info", "ads status", "ads search", "ads lookup", "ads workgroup", "groupmap list",
+			"sam list", "getlocalsid", "lookup", "user"), same("share_access", "usershare list", "usershare info", "share list", "status shares",
+			"status sessions", "conf list", "conf showshare")),
+		otherwise: changeAccount,
+	},
+	"sssctl":      {tests: same("account_state", "domain-list", "domain-status", "user-checks", "user-show", "group-show", "config-check", "logs-fetch", "cache-status"), otherwise: changeService},
+	"busctl":      {tests: same("service_state", "list", "status", "tree", "introspect", "monitor", "get-property", "capture"), bare: "service_state", changes: same(changeService, "call", "set-property")},
+	"udevadm":     {tests: same("link_state", "info", "monitor", "test", "test-builtin"), changes: same(changeRuntime, "trigger", "control")},
+	"coredumpctl": {tests: same("log_read", "list", "info", "dump", "debug"), bare: "log_read"},
+	"systemd-analyze": {tests: merge(same("config_check", "verify", "calendar", "timespan", "cat-config"), same("service_state", "blame", "time",
+		"critical-chain", "dot", "dump", "plot", "unit-paths")), bare: "service_state", narrow: only("service")},
 }
 
-// writers change the files named in their arguments: for "last" the last one
-// (a destination), for "all" every path.
-var writers = map[string]string{
-	"cp": "last", "mv": "last", "install": "last", "ln": "last", "rsync": "last", "scp": "last",
-	"rm": "all", "rmdir": "all", "tee": "all", "truncate": "all", "touch": "all", "mkdir": "all",
-	"chmod": "all", "chown": "all", "chgrp": "all", "setfacl": "all", "patch": "all", "unlink": "all",
-	"dd": "all", "shred": "all",
+// only narrows every test of a program to the same families.
+func only(families ...string) func([]string) []string {
+	return func([]string) []string { return families }
 }
+
+// writers change the files named in their arguments.
+var writers = map[string]writer{
+	"cp":      {last: true, values: []string{"-S", "--suffix"}, into: []string{"-t", "--target-directory"}},
+	"install": {last: true, values: []string{"-m", "-o", "-g", "-S", "--mode", "--owner", "--group"}, into: []string{"-t", "--target-directory"}},
+	"ln":      {last: true, values: []string{"-S"}, into: []string{"-t", "--target-directory"}},
+	"scp":     {last: true, values: []string{"-i", "-P", "-F", "-o", "-c", "-l", "-J", "-S"}},
+	"rsync":   {last: true, values: []string{"-e", "--rsh", "--exclude", "--include", "--filter", "--log-file"}, dry: []string{"-n", "--dry-run", "--list-only"}},
+	// What is moved away is gone from where it was.
+	"mv": {values: []string{"-S", "--suffix", "-t", "--target-directory"}},
+	"rm": {}, "rmdir": {}, "unlink": {}, "shred": {values: []string{"-n", "-s"}}, "tee": {},
+	"truncate": {values: []string{"-s", "-r", "--size", "--reference"}}, "touch": {values: []string{"-d", "-t", "-r", "--date", "--reference"}},
+	"mkdir": {values: []string{"-m", "--mode"}}, "mkfifo": {}, "sponge": {},
+	"chmod": {skip: 1}, "chown": {skip: 1}, "chgrp": {skip: 1}, "chattr": {skip: 1}, "setcap": {skip: 1},
+	"setfacl": {values: []string{"-m", "-x", "-M", "-X", "--modify", "--remove"}},
+	"gzip":    {dry: toStdout}, "gunzip": {dry: toStdout}, "bzip2": {dry: toStdout}, "xz": {dry: toStdout}, "rename": {skip: 1},
+	"unzip": {last: true, dry: []string{"-l", "-t", "-v", "-Z"}, into: []string{"-d"}},
+}
+
+var toStdout = []string{"-c", "-l", "-t", "--stdout", "--to-stdout", "--list", "--test"}
 
 // readers look at files: under /var/log a log, under /etc a configuration.
-var readers = set("cat", "less", "more", "head", "tail", "grep", "egrep", "zgrep", "zcat", "zless", "diff",
-	"cmp", "awk", "cut", "sort", "wc", "view", "batcat", "stat", "ls", "find", "sdiff", "nl", "tac", "xxd")
+var readers = set("cat", "less", "more", "head", "tail", "zcat", "zless", "diff", "cmp", "cut", "sort", "wc", "view", "batcat", "stat", "ls",
+	"sdiff", "nl", "tac", "xxd", "hexdump", "od", "strings", "column", "uniq", "md5sum", "sha256sum", "file", "readlink", "realpath", "jq",
+	"vimdiff", "tailf", "zdiff", "most")
 
 // harmless are places where writing is no change of the system.
 var harmless = []string{"/home/", "/root/", "/tmp/", "/var/tmp/", "/dev/", "/run/sudo", "/run/user/", "/run/tmux",
-	"/run/screen", "/var/lib/sudo", "/var/backups/", "/var/log/", "/var/cache/man"}
+	"/run/screen", "/var/lib/sudo", "/var/backups/", "/var/cache/man"}
 
 // safeguard endings mark a copy kept aside before a change.
 var safeguardEndings = []string{".bak", ".old", ".orig", ".save", ".sauv", ".backup", ".avant", "~", ".swp", ".dpkg-old"}

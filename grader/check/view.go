@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
+	"time"
 
 	"github.com/situlab/situlab/grader/evidence"
 )
@@ -17,8 +17,12 @@ type View struct {
 	Factor float64
 	// Enter and Finish are boot_ns; Finish is the last record's time when the
 	// journal has no session.finish.
-	Enter, Finish        int64
-	EnterSeq, FinishSeq  uint64
+	Enter, Finish       int64
+	EnterSeq, FinishSeq uint64
+	// Unfinished is true when the candidate's part did not come to its end:
+	// nobody entered, nothing says that it was finished, or it was interrupted.
+	Unfinished bool
+
 	Invalid              *evidence.SessionInvalid
 	InvalidSeq, StartSeq uint64
 
@@ -28,8 +32,10 @@ type View struct {
 	Uncut    []*evidence.Record
 
 	byType map[evidence.Type][]*evidence.Record
+	net    []netChange
 	pauses []interval
-	starve []interval
+	starve []interval // the host had too little for the lab
+	badCtl []interval // the control service was red
 	lost   map[string]uint64
 	off    map[string]bool
 	lossEv map[string][]uint64
@@ -97,18 +103,20 @@ func newView(records []*evidence.Record, facts evidence.Facts) (*View, error) {
 		v.Factor = s.TimeFactor
 	}
 	v.Enter, v.Finish = started[0].BootNS, last
-	if e := v.first(evidence.TypeSessionEnter); e != nil {
+	e, f := v.first(evidence.TypeSessionEnter), v.first(evidence.TypeSessionFinish)
+	if e != nil {
 		v.Enter, v.EnterSeq = e.BootNS, e.Seq
 	}
-	if f := v.first(evidence.TypeSessionFinish); f != nil {
+	if f != nil {
 		v.Finish, v.FinishSeq = f.BootNS, f.Seq
 	}
 	if i := v.first(evidence.TypeSessionInvalid); i != nil {
 		v.Invalid, _ = evidence.As[evidence.SessionInvalid](i)
 		v.InvalidSeq = i.Seq
 	}
+	v.Unfinished = e == nil || f == nil || cutShort(f)
 	v.pauses = v.spans(evidence.TypeClockPaused, evidence.TypeClockResumed, last)
-	v.readHealth(last)
+	v.readHealth()
 	v.readRecorders()
 	for _, r := range v.byType[evidence.TypeProbeSample] {
 		p, _ := evidence.As[evidence.ProbeSample](r)
@@ -116,9 +124,17 @@ func newView(records []*evidence.Record, facts evidence.Facts) (*View, error) {
 	}
 	sort.SliceStable(v.Samples, func(i, j int) bool { return v.Samples[i].BootNS < v.Samples[j].BootNS })
 	v.Commands = readCommands(v)
+	v.net = v.readNetChanges()
 	v.Changes = readChanges(v)
 	v.Uncut = v.within(evidence.TypeTermUncut)
 	return v, nil
+}
+
+// cutShort says whether a finish came from outside: not from the candidate, and
+// not because the time or the script was over.
+func cutShort(finish *evidence.Record) bool {
+	f, _ := evidence.As[evidence.SessionFinish](finish)
+	return f.Reason == evidence.FinishInterrupted || f.Reason == evidence.FinishInvalid
 }
 
 // first is the first record of a type, or nil.
@@ -179,21 +195,48 @@ func (v *View) Pauses() [][2]int64 {
 	return out
 }
 
-func (v *View) readHealth(last int64) {
-	open := int64(-1)
-	for _, r := range v.byType[evidence.TypeRecorderHealth] {
+// readHealth finds when the host starved the lab and when the control service
+// was red. A sample's figures are those since the sample before. The record that
+// ends a span closes it; without one it ends with the finish, or with the last
+// sample if that came later: of what follows nobody knows.
+func (v *View) readHealth() {
+	var starve, control open
+	before := int64(-1)
+	records := v.byType[evidence.TypeRecorderHealth]
+	for _, r := range records {
 		h, _ := evidence.As[evidence.HostHealth](r)
-		switch {
-		case h.OutOfBand && open < 0:
-			open = r.BootNS - int64(h.OutOfBandSeconds*1e9)
-		case !h.OutOfBand && open >= 0:
-			v.starve = append(v.starve, interval{open, r.BootNS})
-			open = -1
+		since := before
+		if since < 0 {
+			since = r.BootNS
 		}
+		starve.sample(h.Starved(), since, r.BootNS)
+		control.sample(!h.ControlOK, r.BootNS, r.BootNS)
+		before = r.BootNS
 	}
-	if open >= 0 {
-		v.starve = append(v.starve, interval{open, last})
+	end := max(v.Finish, before)
+	v.starve, v.badCtl = starve.close(end), control.close(end)
+}
+
+// open collects the spans of a state that samples tell.
+type open struct {
+	spans   []interval
+	from    int64
+	running bool
+}
+
+// sample says what is the case now; since is when it began if it is new.
+func (o *open) sample(is bool, since, now int64) {
+	switch {
+	case is && !o.running:
+		o.from, o.running = since, true
+	case !is && o.running:
+		o.spans, o.running = append(o.spans, interval{o.from, now}), false
 	}
+}
+
+func (o *open) close(end int64) []interval {
+	o.sample(false, end, end)
+	return o.spans
 }
 
 // starved says whether the host was out of band at a moment.
@@ -206,10 +249,15 @@ func (v *View) starved(at int64) bool {
 	return false
 }
 
+// lossTold is how long after it happened a loss may be told, in nanoseconds.
+const lossTold = int64(5 * time.Second)
+
 func (v *View) readRecorders() {
 	for _, r := range v.byType[evidence.TypeRecorderLoss] {
 		l, _ := evidence.As[evidence.RecorderLoss](r)
-		if l.Lost > 0 {
+		// What is lost of the examinations is no part of the candidate's work; a loss
+		// of the work is told a moment later.
+		if l.Lost > 0 && r.BootNS <= v.Finish+lossTold {
 			v.lost[l.Recorder] += l.Lost
 			v.lossEv[l.Recorder] = append(v.lossEv[l.Recorder], r.Seq)
 		}
@@ -271,45 +319,6 @@ func (v *View) element(id string) (evidence.Element, bool) {
 		}
 	}
 	return evidence.Element{}, false
-}
-
-// elementLabel names an element for a sentence: a machine by its name with its
-// role behind, anything else by its label.
-func (v *View) elementLabel(id string) evidence.Text {
-	e, ok := v.element(id)
-	switch {
-	case !ok || e.Label == (evidence.Text{}):
-		return evidence.Text{FR: id, EN: id}
-	case e.Node == id && !strings.Contains(e.Label.FR, id):
-		return evidence.Text{FR: id + " (" + e.Label.FR + ")", EN: id + " (" + e.Label.EN + ")"}
-	}
-	return e.Label
-}
-
-// probeLabels names probes for a sentence: "erp@bur2" is erp seen from bur2.
-func probeLabels(probes []string) []evidence.Text {
-	out := make([]evidence.Text, len(probes))
-	for i, p := range probes {
-		out[i] = evidence.Text{FR: p, EN: p}
-		if service, segment, ok := strings.Cut(p, "@"); ok {
-			out[i] = evidence.Text{FR: service + " depuis " + segment, EN: service + " from " + segment}
-		}
-	}
-	return out
-}
-
-// groupLabels names groups for a sentence.
-func (v *View) groupLabels(ids []string) []evidence.Text {
-	out := make([]evidence.Text, len(ids))
-	for i, id := range ids {
-		out[i] = evidence.Text{FR: id, EN: id}
-		for _, g := range v.Facts.Groups {
-			if g.ID == id && g.Label != (evidence.Text{}) {
-				out[i] = g.Label
-			}
-		}
-	}
-	return out
 }
 
 func contains(list []string, s string) bool {

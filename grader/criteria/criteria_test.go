@@ -94,3 +94,17 @@ func TestCapacities(t *testing.T) {
 		t.Error("found a point that is not there")
 	}
 }
+
+// TestWording: the names of the capacities are the référentiel's own.
+func TestWording(t *testing.T) {
+	want := map[string]string{
+		"2": "Maintenir en conditions opérationnelles des systèmes informatiques",
+		"3": "Rétablir le service d’un système d’information suite à un incident ou dysfonctionnement",
+		"4": "Piloter une action sur un système d’information en tenant compte des disponibilités matérielles et exigences de service",
+	}
+	for _, c := range Capacities() {
+		if c.Label.FR != want[c.ID] {
+			t.Errorf("capacity %s: %q", c.ID, c.Label.FR)
+		}
+	}
+}

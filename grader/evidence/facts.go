@@ -41,6 +41,22 @@ type Facts struct {
 	Targets  TestTargets `json:"targets"`
 	Map      MapData     `json:"map"`
 	Solution Solution    `json:"solution"`
+	// Labels are the words that people read instead of ids.
+	Labels Labels `json:"labels,omitzero"`
+}
+
+// Labels are words for ids, by id. What has none is shown by its id.
+type Labels struct {
+	Segments map[string]Text `json:"segments,omitempty"`
+	// Services are by service and by probe ("erp" of "erp@bur2").
+	Services map[string]Text `json:"services,omitempty"`
+	Canaries map[string]Text `json:"canaries,omitempty"`
+	// Persons are full names, by id and by login.
+	Persons map[string]string `json:"persons,omitempty"`
+	// Contacts are those of the service desk ("technician").
+	Contacts  map[string]Text `json:"contacts,omitempty"`
+	Documents map[string]Text `json:"documents,omitempty"`
+	Secrets   map[string]Text `json:"secrets,omitempty"`
 }
 
 // Truth is the answer of the diagnosis form.
@@ -74,10 +90,12 @@ type Group struct {
 	Includes []string `json:"includes,omitempty"`
 }
 
-// TicketFact names a ticket and its author.
+// TicketFact names a ticket and its author: a person's id, and the login by
+// which a request can be sent to them.
 type TicketFact struct {
 	ID     string `json:"id"`
 	Author string `json:"author"`
+	Login  string `json:"login,omitempty"`
 }
 
 // Thresholds are unscaled; zero means the default of the criterion (10 min,
@@ -89,13 +107,26 @@ type Thresholds struct {
 	TwinTests         int     `json:"twin_tests,omitempty"`
 }
 
-// TestTargets says where tests look at the broken chain. A test of a node's
-// own state is relevant when run on one of Nodes; a test through the network
-// when its target is one of Hosts (names or addresses) or in one of Nets.
+// Places on the chain between users and their services.
+const (
+	PlacePost   = "post"   // the users' own machines and network
+	PlacePath   = "path"   // what carries and routes in between
+	PlaceServer = "server" // the machines that give the services
+)
+
+// TestTargets says where tests look at the chain between the users hit and
+// their services. A test of a node's own state looks there when it is run on
+// one of Nodes. A test through the network does when it is aimed at one of
+// Hosts (names or addresses) or into one of Nets, which only the chain reaches,
+// or when it is made from one of Inside, the machines on the users' side: from
+// there all that lies elsewhere is reached over the chain.
 type TestTargets struct {
-	Nodes []string `json:"nodes"`
-	Hosts []string `json:"hosts"`
-	Nets  []string `json:"nets,omitempty"`
+	Nodes  []string `json:"nodes"`
+	Hosts  []string `json:"hosts"`
+	Nets   []string `json:"nets,omitempty"`
+	Inside []string `json:"inside,omitempty"`
+	// Places are where the symptom lets a cause lie; empty means anywhere.
+	Places []string `json:"places,omitempty"`
 }
 
 // Solution is shown by report --solution only.
@@ -112,11 +143,19 @@ type SolutionStep struct {
 	Why     Text   `json:"why"`
 }
 
-// MapData is the network picture as data; the report lays it out.
+// MapData is the network picture as data; the report lays it out. Sites give
+// the words for MapSegment.Site and MapNode.Site.
 type MapData struct {
+	Sites    []MapSite    `json:"sites,omitempty"`
 	Nodes    []MapNode    `json:"nodes,omitempty"`
 	Segments []MapSegment `json:"segments,omitempty"`
 	Links    []MapLink    `json:"links,omitempty"`
+}
+
+// MapSite is a panel of the picture: a place, or the carriers' networks.
+type MapSite struct {
+	ID    string `json:"id"`
+	Label Text   `json:"label"`
 }
 
 // MapNode is a node. Kind is router, firewall, server, workstation, operator.

@@ -126,7 +126,9 @@ func fill(v reflect.Value) {
 	case reflect.Map:
 		m := reflect.MakeMap(v.Type())
 		for _, k := range []string{"b", "a"} {
-			m.SetMapIndex(reflect.ValueOf(k), reflect.ValueOf("v"))
+			e := reflect.New(v.Type().Elem()).Elem()
+			fill(e)
+			m.SetMapIndex(reflect.ValueOf(k), e)
 		}
 		v.Set(m)
 	default:

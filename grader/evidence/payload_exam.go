@@ -72,8 +72,15 @@ type RecorderLoss struct {
 	Lost     uint64 `json:"lost"`
 }
 
-// HostHealth is a sample of the host. OutOfBand is true while the lab is
-// being starved (steal, memory or control probe out of their bounds).
+// Bounds of a healthy host: beyond them the lab is starved.
+const (
+	MaxStealPercent = 25.0 // CPU time taken by other guests
+	MinAvailableMB  = 200
+)
+
+// HostHealth is a sample of the host, its figures those since the sample before.
+// OutOfBand is true while the environment is not to be trusted: the host starves
+// the lab (see Starved), or the control probe is red and nothing explains it.
 type HostHealth struct {
 	StealPercent     float64 `json:"steal_percent"`
 	LoadPercent      float64 `json:"load_percent"`
@@ -83,6 +90,13 @@ type HostHealth struct {
 	OutOfBand        bool    `json:"out_of_band"`
 	// OutOfBandSeconds is for how long already.
 	OutOfBandSeconds float64 `json:"out_of_band_seconds,omitempty"`
+}
+
+// Starved says whether the host had too little for the lab. The control probe
+// has no part in it: it may be red because of the candidate's work. Memory of 0
+// is one that could not be read.
+func (h *HostHealth) Starved() bool {
+	return h.StealPercent > MaxStealPercent || h.MemAvailableMB > 0 && h.MemAvailableMB < MinAvailableMB
 }
 
 // RecorderRecovery says that Bytes bytes after the last sound record were cut

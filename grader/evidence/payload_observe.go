@@ -133,10 +133,11 @@ type FileChange struct {
 }
 
 // NetState is the network state of Record.Node. Trigger is "start",
-// "periodic" or "command". Added and Removed are lines such as "addr eth0
-// 10.1.2.3/24", "route 10.0.0.0/8 via 10.1.2.254", "sysctl
-// net.ipv4.ip_forward=0", "link eth0 down", "nft <rule>", against the sample
-// before; the first sample has all lines in Added.
+// "periodic" or "command". Added and Removed are lines such as "address eth0
+// 10.1.2.3/24" (with "leased" behind if it is), "route 10.0.0.0/8 via 10.1.2.254
+// dev eth0 proto static", "sysctl net.ipv4.ip_forward = 0", "link eth0 veth mac
+// ... mtu 1500 up true carrier true", "rule ...", "nft rule ...", against the
+// sample before; the first sample has all lines in Added.
 type NetState struct {
 	Trigger string   `json:"trigger"`
 	Digest  string   `json:"digest"`

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +43,6 @@ type Pair struct {
 type CapacityView struct {
 	ID       string
 	Label    evidence.Text
-	Ref      string
 	Outcome  check.Outcome
 	Criteria []CriterionView
 }
@@ -54,7 +52,7 @@ type CapacityView struct {
 type CriterionView struct {
 	ID      string
 	Label   evidence.Text
-	Ref     string
+	Ref     evidence.Text
 	Outcome check.Outcome
 	Points  []PointView
 	Skipped []PointView
@@ -69,6 +67,7 @@ type PointView struct {
 	Sentence evidence.Text
 	Measured []Pair
 	Evidence []Proof
+	More     int // further records cited
 	Question *evidence.Text
 }
 
@@ -78,13 +77,8 @@ type FlagView struct {
 	Blocking bool
 	Sentence evidence.Text
 	Evidence []Proof
+	More     int
 	Question *evidence.Text
-}
-
-// Proof is a link to a record.
-type Proof struct {
-	Seq   uint64
-	Since string
 }
 
 // CommandLine is a line of the candidate's work.
@@ -114,25 +108,28 @@ func build(in Input, v *check.View) *Page {
 	if in.Lang == "en" {
 		p.Lang = "en"
 	}
-	index := map[uint64]*evidence.Record{}
-	for _, r := range in.Bundle.Records {
-		index[r.Seq] = r
-	}
-	cited := map[uint64]bool{}
-	proofs := func(ev []uint64) []Proof {
-		out := make([]Proof, 0, len(ev))
-		for _, n := range ev {
-			if r := index[n]; r != nil {
-				cited[n] = true
-				out = append(out, Proof{n, c.since(r.BootNS)})
+	cites := newCitations(in.Bundle.Records)
+	for _, c := range in.Verdict.Capacities {
+		for _, cr := range c.Criteria {
+			for _, p := range cr.Points {
+				cites.add(p.Evidence...)
 			}
 		}
-		return out
 	}
-	p.Facts = head(in, v, index)
-	p.Capacities = capacities(in.Verdict, proofs)
 	for _, f := range in.Verdict.Flags {
-		p.Flags = append(p.Flags, FlagView{f.Code, f.Blocking, f.Sentence, proofs(f.Evidence), f.Question})
+		cites.add(f.Evidence...)
+	}
+	for _, ch := range v.Changes {
+		cites.add(ch.Seq)
+	}
+	cites.group()
+	proofs := func(ev []uint64) ([]Proof, int) { return cites.proofs(ev, c) }
+	p.Facts = head(in, v, cites.index)
+	p.Capacities = capacities(in.Verdict, v, proofs)
+	for _, f := range in.Verdict.Flags {
+		fv := FlagView{Code: f.Code, Blocking: f.Blocking, Sentence: f.Sentence, Question: f.Question}
+		fv.Evidence, fv.More = proofs(f.Evidence)
+		p.Flags = append(p.Flags, fv)
 	}
 	p.Writings = buildWritings(v, c)
 	p.Timeline = buildTimeline(v, c, p.Writings)
@@ -141,9 +138,6 @@ func build(in Input, v *check.View) *Page {
 	}
 	p.Commands, p.Hidden = commandLines(v, c)
 	p.Terminals = buildTerminals(in.Bundle, v)
-	for _, ch := range v.Changes {
-		cited[ch.Seq] = true
-	}
 	shown := map[uint64]bool{}
 	for _, l := range p.Commands {
 		shown[l.Seq] = true
@@ -151,12 +145,7 @@ func build(in Input, v *check.View) *Page {
 	for _, w := range p.Writings {
 		shown[w.Seq] = true
 	}
-	for n := range cited {
-		if !shown[n] && index[n] != nil {
-			p.Records = append(p.Records, describe(index[n], c))
-		}
-	}
-	sort.Slice(p.Records, func(i, j int) bool { return p.Records[i].Seq < p.Records[j].Seq })
+	p.Records = cites.lines(v, c, shown)
 	if in.Solution {
 		s := SolutionView{Solution: v.Facts.Solution}
 		for _, l := range p.Commands {
@@ -204,7 +193,7 @@ func head(in Input, v *check.View, index map[uint64]*evidence.Record) []Pair {
 		env = ui("env_invalid")
 	}
 	return append(out, Pair{ui("mode"), mode, false}, Pair{ui("environment"), env, false},
-		Pair{ui("draw"), same(fmt.Sprintf("%s, n° %d", vd.Scenario, vd.Seed)), false},
+		Pair{ui("draw"), tx(fmt.Sprintf("%s, n°\u00a0%d", vd.Scenario, vd.Seed), fmt.Sprintf("%s, no.\u00a0%d", vd.Scenario, vd.Seed)), false},
 		Pair{ui("tool"), same(vd.Tool), false}, Pair{ui("seal"), same(vd.JournalHead), true})
 }
 
@@ -224,16 +213,21 @@ func lasting(s float64) string {
 	n := int(math.Round(s))
 	switch {
 	case n >= 3600:
-		return fmt.Sprintf("%d h %02d min", n/3600, n/60%60)
+		return fmt.Sprintf("%d\u00a0h\u00a0%02d\u00a0min", n/3600, n/60%60)
 	case n >= 600:
-		return fmt.Sprintf("%d min", (n+30)/60)
+		return fmt.Sprintf("%d\u00a0min", (n+30)/60)
+	case n >= 60 && n%60 == 0:
+		return fmt.Sprintf("%d\u00a0min", n/60)
 	case n >= 60:
-		return fmt.Sprintf("%d min %02d s", n/60, n%60)
+		return fmt.Sprintf("%d\u00a0min\u00a0%02d\u00a0s", n/60, n%60)
 	}
-	return fmt.Sprintf("%d s", n)
+	return fmt.Sprintf("%d\u00a0s", n)
 }
 
-func capacities(vd *grader.Verdict, proofs func([]uint64) []Proof) []CapacityView {
+// english are the words of a reference into the référentiel.
+var english = strings.NewReplacer("capacité", "capability", "critère", "criterion")
+
+func capacities(vd *grader.Verdict, v *check.View, proofs func([]uint64) ([]Proof, int)) []CapacityView {
 	var out []CapacityView
 	labels := map[string]criteria.Capacity{}
 	for _, c := range criteria.Capacities() {
@@ -241,18 +235,19 @@ func capacities(vd *grader.Verdict, proofs func([]uint64) []Proof) []CapacityVie
 	}
 	for _, c := range vd.Capacities {
 		lc := labels[c.ID]
-		view := CapacityView{ID: c.ID, Label: lc.Label, Ref: lc.Ref, Outcome: c.Outcome}
+		view := CapacityView{ID: c.ID, Label: lc.Label, Outcome: c.Outcome}
 		for _, cr := range c.Criteria {
 			cv := CriterionView{ID: cr.ID, Outcome: cr.Outcome}
 			for _, l := range lc.Criteria {
 				if l.ID == cr.ID {
-					cv.Label, cv.Ref = l.Label, l.Ref
+					cv.Label, cv.Ref = l.Label, tx(l.Ref, english.Replace(l.Ref))
 				}
 			}
 			for _, p := range cr.Points {
 				lp, _ := criteria.PointByID(p.ID)
 				pv := PointView{ID: p.ID, Label: lp.Label, Outcome: p.Outcome, Reason: p.Reason, Sentence: p.Sentence,
-					Measured: measurements(p.Measured), Evidence: proofs(p.Evidence), Question: p.Question}
+					Measured: measurements(v, p.Measured), Question: p.Question}
+				pv.Evidence, pv.More = proofs(p.Evidence)
 				if p.Outcome == check.NotConcerned && p.Reason == check.NotDeclared {
 					cv.Skipped = append(cv.Skipped, pv)
 				} else {

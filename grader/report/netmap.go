@@ -37,7 +37,7 @@ type NetMap struct {
 // Panel is the frame of a site.
 type Panel struct {
 	Y, H  float64
-	Label string
+	Label evidence.Text
 }
 
 // MapLane is the vertical line of a machine that joins networks.
@@ -51,7 +51,7 @@ type MapLane struct {
 // Bus is a network.
 type Bus struct {
 	X1, X2, Y float64
-	Label     string
+	Label     evidence.Text
 	CIDR      string
 	Hit       bool
 	Faulty    bool
@@ -62,7 +62,7 @@ type Bus struct {
 type Chip struct {
 	X, Y, W float64
 	Label   string
-	Title   string
+	Title   evidence.Text
 	Kind    string
 	Count   int
 	Faulty  bool
@@ -148,6 +148,16 @@ func (m *mapper) sites() []string {
 	return out
 }
 
+// siteLabel names a site.
+func (m *mapper) siteLabel(id string) evidence.Text {
+	for _, s := range m.data.Sites {
+		if s.ID == id {
+			return s.Label
+		}
+	}
+	return same(id)
+}
+
 // siteOf is where a joining node is drawn: its own site if that has networks,
 // else that of its first network.
 func (m *mapper) siteOf(n evidence.MapNode) string {
@@ -192,7 +202,7 @@ func (m *mapper) lay() NetMap {
 		}
 		y += 8
 		for _, s := range m.ordered(site) {
-			b := Bus{X1: out.Gutter, X2: mapWidth - mapPad*2, Y: y + 16, Label: s.ID, CIDR: s.CIDR,
+			b := Bus{X1: out.Gutter, X2: mapWidth - mapPad*2, Y: y + 16, Label: m.view.SegmentLabel(s.ID), CIDR: s.CIDR,
 				Hit: contains(m.view.Facts.HitSegments, s.ID), Faulty: m.faulty[s.ID]}
 			for id, segs := range m.joins {
 				if _, ok := lane[id]; ok && contains(segs, s.ID) {
@@ -208,7 +218,7 @@ func (m *mapper) lay() NetMap {
 			}
 		}
 		y += 6
-		out.Panels = append(out.Panels, Panel{Y: top, H: y - top - 4, Label: site})
+		out.Panels = append(out.Panels, Panel{Y: top, H: y - top - 4, Label: m.siteLabel(site)})
 		y += 6
 	}
 	for _, n := range m.data.Nodes {
@@ -264,7 +274,7 @@ func (m *mapper) place(b *Bus, seg string, left float64) int {
 	case len(posts) > 1:
 		label := posts[0] + " … " + posts[len(posts)-1]
 		chips = append(chips, Chip{Label: label, W: width(fmt.Sprint(len(posts), " × ", label)), Kind: "workstation",
-			Count: len(posts), Title: label})
+			Count: len(posts), Title: same(label)})
 	}
 	x, y, rows := left, b.Y+7, 1
 	for i := range chips {
@@ -280,12 +290,16 @@ func (m *mapper) place(b *Bus, seg string, left float64) int {
 }
 
 func (m *mapper) chip(n evidence.MapNode) Chip {
-	title := n.ID
-	if n.Label != "" && n.Label != n.ID {
-		title += " – " + n.Label
+	role := m.view.NodeLabel(n.ID)
+	if role == (evidence.Text{}) {
+		role = same(n.Label)
+	}
+	title := same(n.ID)
+	if role.FR != "" && role.FR != n.ID {
+		title = tx(title.FR+" – "+role.FR, title.EN+" – "+role.EN)
 	}
 	if n.Address != "" {
-		title += " (" + n.Address + ")"
+		title = tx(title.FR+" ("+n.Address+")", title.EN+" ("+n.Address+")")
 	}
 	extra := 0.0
 	if m.touched[n.ID] {

@@ -162,7 +162,7 @@
     var screen = new Screen(data.cols, data.rows), view = box.querySelector(".screen"), seek = box.querySelector(".seek");
     var button = box.querySelector(".play"), now = box.querySelector(".now"), rate = box.querySelector(".rate");
     var events = data.events, marks = data.marks, at = 0, next = 0, timer = null, last = 0;
-    var end = events.length ? events[events.length - 1][0] : 0;
+    var end = events.length ? events[events.length - 1][0] : 0, list = document.querySelector(".commands");
     marks.forEach(function (m) { end = Math.max(end, m.t); });
     seek.max = Math.ceil(end); box.hidden = false;
     var rows = {};
@@ -175,6 +175,22 @@
       screen.draw(view); seek.value = at; now.textContent = stamp(at);
       var cur = null; marks.forEach(function (m) { if (m.t <= at + 0.05) cur = m; });
       marks.forEach(function (m) { if (rows[m.seq]) rows[m.seq].classList.toggle("current", m === cur); });
+      if (timer && cur && rows[cur.seq] && list) follow(rows[cur.seq]);
+    }
+    // The list has a scroll bar of its own beside the screen: the page stays.
+    function follow(row) {
+      if (!row.offsetHeight || list.scrollHeight <= list.clientHeight) return;
+      var r = row.getBoundingClientRect(), l = list.getBoundingClientRect();
+      if (r.top < l.top + 40 || r.bottom > l.bottom - 40) list.scrollTop += r.top - l.top - l.height / 3;
+    }
+    // The first moment at which something stands on the screen.
+    function first() {
+      var from = marks.length ? marks[0].t : 0;
+      for (var i = 0; i < events.length; i++) {
+        var e = events[i];
+        if (e[0] >= from && e[1] === "o" && /[^\s]/.test(e[2].replace(/\x1b\[[0-9;?]*[ -\/]*[@-~]|\x1b\][^\x07]*\x07/g, ""))) return e[0];
+      }
+      return from;
     }
     function go(t) {
       if (t < at) { screen = new Screen(data.cols, data.rows); next = 0; }
@@ -197,7 +213,7 @@
     marks.forEach(function (m) {
       if (rows[m.seq]) rows[m.seq].addEventListener("click", function () { stop(); go(m.t + 0.8); box.scrollIntoView({ block: "nearest" }); });
     });
-    go(marks.length ? marks[0].t : 0);
+    go(first());
   }
 
   document.querySelectorAll("script.cast").forEach(function (s) {

@@ -39,7 +39,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"css":     func() template.CSS { return template.CSS("\n" + css) },
 	"script":  func() template.JS { return template.JS(player) },
 	"policy":  policy,
-	"outcome": outcomeWord,
+	"outcome": check.Outcome.Label,
 	"sign":    outcomeSign,
 }).Parse(pageText))
 

@@ -252,8 +252,8 @@ func TestWriteNeedsInput(t *testing.T) {
 }
 
 func TestLasting(t *testing.T) {
-	for n, want := range map[float64]string{59: "59 s", 61: "1 min 01 s", 754: "13 min", 3700: "1 h 01 min"} {
-		if got := lasting(n); got != want {
+	for n, want := range map[float64]string{59: "59 s", 60: "1 min", 61: "1 min 01 s", 754: "13 min", 3700: "1 h 01 min"} {
+		if got := strings.ReplaceAll(lasting(n), "\u00a0", " "); got != want {
 			t.Errorf("lasting(%v) = %q, want %q", n, got, want)
 		}
 	}

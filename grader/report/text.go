@@ -62,7 +62,7 @@ var texts = map[string]evidence.Text{
 	"no_outage":        tx("Aucune interruption relevée.", "No interruption recorded."),
 	"map":              tx("Réseau", "Network"),
 	"map_note":         tx("Le plan est tracé d’après le laboratoire lui-même.", "The plan is drawn from the lab itself."),
-	"faulty":           tx("élément en cause", "faulty component"),
+	"faulty":           tx("élément défectueux", "faulty component"),
 	"hit":              tx("réseau touché", "network affected"),
 	"touched":          tx("modifié par le candidat", "changed by the candidate"),
 	"beyond":           tx("hors périmètre", "out of scope"),
@@ -87,6 +87,8 @@ var texts = map[string]evidence.Text{
 	"position":         tx("Position", "Position"),
 	"speed":            tx("Vitesse", "Speed"),
 	"transcript":       tx("Texte du terminal, sans mise en forme", "Plain text of the terminal"),
+	"show":             tx("afficher", "show"),
+	"others":           tx("autres", "others"),
 	"cut":              tx("[suite non affichée]", "[rest not shown]"),
 	"no_recording":     tx("L’enregistrement de ce terminal n’est pas dans le dossier.", "The recording of this terminal is not in the file."),
 	"writings":         tx("Écrits et échanges", "Writings and exchanges"),
@@ -94,6 +96,7 @@ var texts = map[string]evidence.Text{
 	"records":          tx("Pièces citées", "Records cited"),
 	"records_note":     tx("Extrait du journal de preuve ; le journal complet est dans le dossier.", "Extract of the evidence journal; the complete journal is in the bundle."),
 	"number":           tx("N°", "No."),
+	"no":               tx("n°", "no."),
 	"what":             tx("Constat", "Record"),
 	"solution":         tx("Solution", "Solution"),
 	"sol_cause":        tx("Cause", "Cause"),
@@ -126,6 +129,8 @@ var texts = map[string]evidence.Text{
 	"end_script_ended": tx("script terminé", "script ended"),
 	"end_interrupted":  tx("interruption", "interruption"),
 	"end_environment":  tx("environnement invalide", "invalid environment"),
+	"level":            tx("niveau", "level"),
+	"corrects":         tx("corrige l’entrée", "corrects entry"),
 	"signature":        tx("Fait le …………………… Signature", "Date …………………… Signature"),
 }
 
@@ -139,22 +144,7 @@ func ui(key string) evidence.Text {
 }
 
 // spaced puts the no-break spaces of French typography.
-var spaced = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " ?", "\u00a0?", "« ", "«\u00a0", " »", "\u00a0»")
-
-// outcomeWord is what a jury reads for an outcome.
-func outcomeWord(o check.Outcome) evidence.Text {
-	switch o {
-	case check.Acquired:
-		return tx("proposé acquis", "proposed achieved")
-	case check.NotAcquired:
-		return tx("proposé non acquis", "proposed not achieved")
-	case check.Jury:
-		return tx("à trancher par le jury", "for the jury to decide")
-	case check.Insufficient:
-		return tx("preuve insuffisante", "insufficient evidence")
-	}
-	return tx("sans objet", "not applicable")
-}
+var spaced = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " ?", "\u00a0?", "« ", "«\u00a0", " »", "\u00a0»", "n° ", "n°\u00a0")
 
 // outcomeSign is the sign beside the word, so that colour is never alone.
 func outcomeSign(o check.Outcome) string {

@@ -11,7 +11,7 @@ import (
 // Geometry of the timeline, in SVG units (the page scales it).
 const (
 	timeWidth = 1040.0
-	timeLeft  = 150.0
+	timeLeft  = 240.0
 	timeRight = 1030.0
 	laneH     = 20.0
 	rowH      = 16.0
@@ -50,13 +50,13 @@ type Mark struct {
 	X, Y  float64
 	Shape string
 	Seq   uint64
-	Title string
+	Title evidence.Text
 }
 
 // Row is the state of a network, or (Sub) of one failing service there.
 type Row struct {
 	Y, H  float64
-	Label string
+	Label evidence.Text
 	Sub   bool
 	Bars  []Bar
 }
@@ -76,7 +76,7 @@ type Zone struct {
 
 // Interruption is an outage in words.
 type Interruption struct {
-	Network, Service string
+	Network, Service evidence.Text
 	From, To         string
 	Open             bool
 }
@@ -148,19 +148,20 @@ func buildTimeline(v *check.View, c clock, writings []Writing) Timeline {
 		if len(bySvc) == 0 {
 			continue
 		}
-		t.Rows = append(t.Rows, Row{Y: y, H: rowH, Label: seg.label, Bars: bars(union(bySvc), c)})
+		t.Rows = append(t.Rows, Row{Y: y, H: rowH, Label: clipped(seg.label), Bars: bars(union(bySvc), c)})
 		y += rowH + 2
 		for _, svc := range services(bySvc) {
+			label := v.ServiceLabel(svc)
 			red := false
 			for _, s := range bySvc[svc] {
 				if s.state == "down" {
 					red = true
-					t.Outages = append(t.Outages, Interruption{Network: seg.label, Service: svc, From: c.since(s.from),
+					t.Outages = append(t.Outages, Interruption{Network: seg.label, Service: label, From: c.since(s.from),
 						To: c.since(s.to), Open: s.to >= c.to})
 				}
 			}
 			if red {
-				t.Rows = append(t.Rows, Row{Y: y, H: subRowH, Label: svc, Sub: true, Bars: bars(bySvc[svc], c)})
+				t.Rows = append(t.Rows, Row{Y: y, H: subRowH, Label: clipped(label), Sub: true, Bars: bars(bySvc[svc], c)})
 				y += subRowH + 2
 			}
 		}
@@ -182,24 +183,39 @@ func lanes(v *check.View, c clock, writings []Writing) []Lane {
 			shape = "disc"
 		}
 		tests.Marks = append(tests.Marks, Mark{X: c.x(cmd.BootNS), Shape: shape, Seq: cmd.Seq,
-			Title: c.since(cmd.BootNS) + " " + cmd.Node + ": " + cmd.Text})
+			Title: same(c.since(cmd.BootNS) + " · " + cmd.Node + " · " + cmd.Text)})
 	}
 	changes := Lane{Key: "changes"}
 	for _, ch := range v.Changes {
 		changes.Marks = append(changes.Marks, Mark{X: c.x(ch.BootNS), Shape: "change", Seq: ch.Seq,
-			Title: c.since(ch.BootNS) + " " + ch.Node + ": " + ch.Text})
+			Title: same(c.since(ch.BootNS) + " · " + ch.Node + " · " + ch.Text)})
 	}
 	messages := Lane{Key: "messages"}
 	for _, w := range writings {
 		if w.Mine {
 			messages.Marks = append(messages.Marks, Mark{X: c.x(w.bootNS), Shape: "message", Seq: w.Seq,
-				Title: w.Since + " " + w.Kind.FR + " / " + w.Kind.EN})
+				Title: tx(w.Since+" · "+w.Kind.FR, w.Since+" · "+w.Kind.EN)})
 		}
 	}
 	return []Lane{tests, changes, messages}
 }
 
-type segment struct{ id, label string }
+type segment struct {
+	id    string
+	label evidence.Text
+}
+
+// clipped is a label that fits beside the drawing.
+func clipped(t evidence.Text) evidence.Text { return tx(clip(t.FR), clip(t.EN)) }
+
+const maxLabel = 42
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > maxLabel {
+		return string(r[:maxLabel-1]) + "…"
+	}
+	return s
+}
 
 // segments lists the networks that were measured, hit ones first.
 func segments(v *check.View) []segment {
@@ -208,7 +224,7 @@ func segments(v *check.View) []segment {
 	for _, s := range v.Samples {
 		if !seen[s.Segment] && !s.Control {
 			seen[s.Segment] = true
-			out = append(out, segment{s.Segment, s.Segment})
+			out = append(out, segment{s.Segment, v.SegmentLabel(s.Segment)})
 		}
 	}
 	hit := map[string]bool{}

@@ -2,12 +2,12 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/situlab/situlab/grader/check"
-	"github.com/situlab/situlab/grader/criteria"
 	"github.com/situlab/situlab/grader/evidence"
 )
 
@@ -41,74 +41,83 @@ func buildWritings(v *check.View, c clock) []Writing {
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Seq < out[j].Seq })
+	return readings(out)
+}
+
+// readings makes one line of the documents that were opened one after the other.
+func readings(all []Writing) []Writing {
+	var out []Writing
+	for _, w := range all {
+		if n := len(out); n > 0 && w.Kind == ui("w_doc") && out[n-1].Kind == w.Kind {
+			a := &out[n-1].About
+			a.FR, a.EN = a.FR+"\u00a0; "+w.About.FR, a.EN+"; "+w.About.EN
+			continue
+		}
+		out = append(out, w)
+	}
 	return out
 }
 
 func writing(v *check.View, r *evidence.Record, c clock) Writing {
-	mine := func(kind, about, text string) Writing {
-		return Writing{Kind: ui(kind), About: same(about), Text: text, Mine: true}
+	mine := func(kind string, about evidence.Text, text string) Writing {
+		return Writing{Kind: ui(kind), About: about, Text: text, Mine: true}
 	}
-	theirs := func(kind, about, text string) Writing {
-		return Writing{Kind: ui(kind), About: same(about), Text: text}
+	theirs := func(kind string, about evidence.Text, text string) Writing {
+		return Writing{Kind: ui(kind), About: about, Text: text}
 	}
+	var nothing evidence.Text
 	switch p := r.Payload().(type) {
 	case *evidence.Ticket:
-		return theirs("w_ticket", p.ID+" · "+p.Author, strings.TrimSpace(p.Title+"\n"+p.Text))
+		who := v.PersonLabel(p.Author)
+		return theirs("w_ticket", tx(p.ID+" · "+who.FR, p.ID+" · "+who.EN), strings.TrimSpace(p.Title+"\n"+p.Text))
 	case *evidence.TicketReply:
-		return mine("w_reply", p.Ticket, p.Text)
+		return mine("w_reply", same(p.Ticket), p.Text)
 	case *evidence.TicketClose:
-		return mine("w_close", p.Ticket, p.Text)
+		return mine("w_close", same(p.Ticket), p.Text)
 	case *evidence.Notice:
-		w := mine("w_notice", "", p.Text)
-		w.About = noticeAbout(v, p)
-		return w
+		return mine("w_notice", noticeAbout(v, p), p.Text)
 	case *evidence.Request:
-		return mine("w_request", p.To, p.Text)
+		who := v.PersonLabel(p.To)
+		return mine("w_request", tx("→ "+who.FR, "→ "+who.EN), p.Text)
 	case *evidence.InboxMessage:
-		return theirs("w_inbox", p.From, p.Text)
+		return theirs("w_inbox", v.PersonLabel(p.From), p.Text)
 	case *evidence.DiagnosisText:
-		return mine("w_diagtext", "", p.Text)
+		return mine("w_diagtext", nothing, p.Text)
 	case *evidence.Diagnosis:
-		w := mine("w_diag", "", "")
-		w.About = diagnosisAbout(v, p)
-		return w
+		return mine("w_diag", diagnosisAbout(v, p), "")
 	case *evidence.Restored:
-		w := mine("w_restored", "", "")
-		w.About = ui("degraded")
 		if p.Definitive {
-			w.About = ui("definitive")
+			return mine("w_restored", ui("definitive"), "")
 		}
-		return w
+		return mine("w_restored", ui("degraded"), "")
 	case *evidence.Document:
-		return mine("w_document", p.Name, p.Text)
+		return mine("w_document", same(path.Base(p.Name)), p.Text)
 	case *evidence.DocShown:
-		return theirs("w_doc", p.Doc, "")
+		return theirs("w_doc", v.DocumentLabel(p.Doc), "")
 	case *evidence.SecretRead:
-		return theirs("w_secret", p.Secret, "")
+		return theirs("w_secret", v.SecretLabel(p.Secret), "")
 	case *evidence.HintShown:
-		return theirs("w_hint", fmt.Sprint(p.Level), "")
+		l := ui("level")
+		return theirs("w_hint", tx(fmt.Sprint(l.FR, " ", p.Level), fmt.Sprint(l.EN, " ", p.Level)), "")
 	case *evidence.LogEntry:
-		return mine("w_log", p.NodeRef, p.Text)
+		return mine("w_log", same(p.NodeRef), p.Text)
 	case *evidence.LogCorrection:
-		return mine("w_correction", fmt.Sprintf("→ %d", p.Corrects), p.Text)
+		l := ui("corrects")
+		return mine("w_correction", tx(fmt.Sprint(l.FR, " ", p.Corrects), fmt.Sprint(l.EN, " ", p.Corrects)), p.Text)
 	}
-	return theirs("w_inbox", string(r.Type), "")
+	return theirs("w_inbox", nothing, "")
 }
 
 func noticeAbout(v *check.View, n *evidence.Notice) evidence.Text {
 	var fr, en []string
 	for _, id := range n.Groups {
-		label := same(id)
-		for _, g := range v.Facts.Groups {
-			if g.ID == id && g.Label != (evidence.Text{}) {
-				label = g.Label
-			}
-		}
+		label := v.GroupLabel(id)
 		fr, en = append(fr, label.FR), append(en, label.EN)
 	}
 	window := ""
 	if !n.From.IsZero() || !n.Until.IsZero() {
-		window = " · " + hour(n.From) + " – " + hour(n.Until)
+		zone := v.Start.Deadline.Location()
+		window = " · " + hour(n.From, zone) + " – " + hour(n.Until, zone)
 	}
 	if len(n.Services) > 0 {
 		window += " · " + strings.Join(n.Services, ", ")
@@ -116,85 +125,17 @@ func noticeAbout(v *check.View, n *evidence.Notice) evidence.Text {
 	return tx("→ "+strings.Join(fr, ", ")+window, "→ "+strings.Join(en, ", ")+window)
 }
 
-func hour(t time.Time) string {
+func hour(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "…"
 	}
-	return t.Format("15:04")
+	return t.In(zone).Format("15:04")
 }
 
 func diagnosisAbout(v *check.View, d *evidence.Diagnosis) evidence.Text {
 	if d.NoFault {
 		return ui("no_fault")
 	}
-	element, cause := same(d.Element), same(d.Cause)
-	for _, e := range v.Facts.Elements {
-		if e.ID == d.Element && e.Label != (evidence.Text{}) {
-			element = e.Label
-		}
-	}
-	if c, ok := criteria.CauseByID(d.Cause); ok {
-		cause = c.Label
-	}
+	element, cause := v.ElementLabel(d.Element), check.CauseLabel(d.Cause)
 	return tx(element.FR+" · "+cause.FR, element.EN+" · "+cause.EN)
-}
-
-// RecordLine is a cited record of the journal.
-type RecordLine struct {
-	Seq   uint64
-	Since string
-	Node  string
-	Type  string
-	Text  evidence.Text
-}
-
-// describe puts a record into words.
-func describe(r *evidence.Record, c clock) RecordLine {
-	l := RecordLine{Seq: r.Seq, Since: c.since(r.BootNS), Node: r.Node, Type: string(r.Type)}
-	switch p := r.Payload().(type) {
-	case *evidence.ProbeSample:
-		l.Text = tx(p.Probe+" : disponible", p.Probe+": available")
-		if !p.OK {
-			l.Text = tx(p.Probe+" : en échec "+p.Detail, p.Probe+": failing "+p.Detail)
-		}
-	case *evidence.ExamColdStart:
-		l.Text = tx(fmt.Sprintf("redémarrage complet : %d machines sur %d", p.Restarted, p.Nodes),
-			fmt.Sprintf("complete restart: %d machines of %d", p.Restarted, p.Nodes))
-	case *evidence.ExamCanary:
-		l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : intacte", "canary "+p.Name+" ("+p.Where+"): intact")
-		switch {
-		case p.Unread:
-			l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : n’a pas pu être relue", "canary "+p.Name+" ("+p.Where+"): could not be read back")
-		case !p.OK:
-			l.Text = tx("donnée témoin "+p.Name+" ("+p.Where+") : perdue ou altérée", "canary "+p.Name+" ("+p.Where+"): lost or altered")
-		}
-	case *evidence.ExamFlow:
-		l.Text = same(fmt.Sprintf("%s → %s", p.From, p.To))
-	case *evidence.FileChange:
-		l.Text = same(p.Op + " " + p.Path)
-	case *evidence.LabNode:
-		l.Text = same(p.Event + " (" + p.Origin + ")")
-	case *evidence.NetState:
-		l.Text = same(strings.Join(append(append([]string{}, p.Added...), p.Removed...), "; "))
-	case *evidence.ExecStart:
-		l.Text = same(strings.Join(p.Argv, " "))
-	case *evidence.SessionFinish:
-		l.Text = same(p.Reason)
-		if t, ok := texts["end_"+p.Reason]; ok {
-			l.Text = tx("fin de l’épreuve, "+t.FR, "end of the session, "+t.EN)
-		}
-	case *evidence.SessionStart:
-		l.Text = same(p.Scenario + ", " + p.Tool)
-	case *evidence.SessionInvalid:
-		l.Text = same(p.Reason + ": " + p.Detail)
-	case *evidence.TermUncut:
-		l.Text = same(p.Program + " " + p.Detail)
-	case *evidence.RecorderLoss:
-		l.Text = same(fmt.Sprintf("%s: %d", p.Recorder, p.Lost))
-	case *evidence.RecorderState:
-		l.Text = same(fmt.Sprintf("%s: %v", p.Recorder, p.On))
-	case *evidence.HostHealth:
-		l.Text = same(fmt.Sprintf("steal %.0f %%, load %.0f %%", p.StealPercent, p.LoadPercent))
-	}
-	return l
 }

@@ -101,7 +101,7 @@ func HasNetem() error {
 	return probeNetem.ask(func() error {
 		return scratch(func(h *netlink.Handle, port netlink.Link, _ *os.File) error {
 			err := shape(h, port, Impairment{Delay: time.Millisecond}, ToNode)
-			return unsupported("netem", "load the module sch_netem (situlab then uses its relay)", err)
+			return unsupported("netem", "load the module sch_netem (without it situlab uses its relay)", err)
 		})
 	})
 }
@@ -130,7 +130,7 @@ func HasRelay() error {
 		return scratch(func(_ *netlink.Handle, port netlink.Link, ns *os.File) error {
 			r, err := relay.Open(ns, port.Attrs().Index, "tprobe", relay.Line{}, relay.Line{})
 			if err != nil {
-				return unsupported("tun", "load the module tun and provide /dev/net/tun", err)
+				return unsupported("tun", "load the module tun; a container: --device /dev/net/tun", err)
 			}
 			return r.Close()
 		})

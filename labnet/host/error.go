@@ -7,7 +7,9 @@ import "fmt"
 type Error struct {
 	What string // what is missing or refused
 	Hint string // what to do about it
-	Err  error  // the cause, if there is one
+	Err  error  // the cause, if there is one that What does not tell
+
+	cause error // told by What already
 }
 
 func (e *Error) Error() string {
@@ -21,10 +23,15 @@ func (e *Error) Error() string {
 	return s
 }
 
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e.Err != nil {
+		return e.Err
+	}
+	return e.cause
+}
 
-// Errorf makes an Error with a hint; the last %w operand becomes its cause.
+// Errorf makes an Error with a hint; it is what its %w operands are.
 func Errorf(hint, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{What: err.Error(), Hint: hint}
+	return &Error{What: err.Error(), Hint: hint, cause: err}
 }

@@ -76,6 +76,11 @@ func TakeSnapshot() (Snapshot, error) {
 		}
 	}
 
+	limits, _ := filepath.Glob(filepath.Join(limitsDir, "situlab-limits.*"))
+	for _, p := range limits {
+		add("run", p)
+	}
+
 	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	for _, l := range loops {
 		if b, err := os.ReadFile(l); err == nil {

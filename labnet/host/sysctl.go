@@ -7,16 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // limit is a sysctl that must be at least a number while labs run.
 type limit struct {
 	key  string
-	need func(nodes int) int
+	need func(nodes int) int // of all labs together
 	why  string
 }
 
@@ -25,13 +24,17 @@ type limit struct {
 var limits = []limit{
 	{"fs.inotify.max_user_instances", func(n int) int { return max(1024, 8*n+256) }, "systemd uses about 5 per node"},
 	{"fs.inotify.max_user_watches", func(n int) int { return max(65536, 256*n) }, "one user for all nodes"},
+	{"fs.fanotify.max_user_groups", func(n int) int { return max(128, n+64) }, "the files of each node are watched by a group of its own"},
 	{"kernel.keys.maxkeys", func(n int) int { return max(2000, 4*n) }, "keyrings of the host's root"},
 	{"kernel.pty.max", func(n int) int { return max(4096, 64*n) }, "pseudo-terminals are one pool for the host"},
 	{"net.unix.max_dgram_qlen", func(int) int { return 512 }, "journals and readiness datagrams of all nodes starting together"},
 }
 
+// sysctls is where the kernel shows them.
+var sysctls = "/proc/sys"
+
 func sysctlPath(key string) string {
-	return "/proc/sys/" + strings.ReplaceAll(key, ".", "/")
+	return filepath.Join(sysctls, strings.ReplaceAll(key, ".", "/"))
 }
 
 func readSysctl(key string) (int, error) {
@@ -42,55 +45,99 @@ func readSysctl(key string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(b)))
 }
 
-// withState runs f with the saved values of the sysctls, under a lock that all
-// controllers of the host share, and writes them back.
-func withState(f func(saved map[string]int) error) error {
-	dir := Run()
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return Errorf("run as root", "create %s: %w", dir, err)
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, "sysctl.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+func writeSysctl(key string, value int) error {
+	return os.WriteFile(sysctlPath(key), []byte(strconv.Itoa(value)), 0)
+}
+
+// raised is a sysctl that we have changed.
+type raised struct {
+	Was int `json:"was"`
+	// Set are the values that we gave it, one after the other: a controller that
+	// was killed between the note and the deed had not given it the last.
+	Set []int `json:"set"`
+}
+
+// raisedLimits is what all controllers of the host know of them together,
+// whatever their run directories are.
+type raisedLimits struct {
+	Sysctls map[string]raised `json:"sysctls"`
+	// Nodes are how many the labs of a run directory have.
+	Nodes map[string]int `json:"nodes"`
+}
+
+// limitsDir holds that while labs run.
+var limitsDir = "/run"
+
+func limitsFile() string { return filepath.Join(limitsDir, "situlab-limits.json") }
+
+// withLimits runs f with what was raised, under a lock that all controllers of
+// the host share, and writes it back.
+func withLimits(f func(l *raisedLimits) error) error {
+	lock, err := Lock(filepath.Join(limitsDir, "situlab-limits.lock"))
 	if err != nil {
-		return Errorf("run as root", "open the sysctl lock: %w", err)
+		return Errorf("run as root", "the lock of the host's limits: %w", err)
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
-	file := filepath.Join(dir, "sysctl.json")
-	saved := map[string]int{}
-	if b, err := os.ReadFile(file); err == nil {
-		if err := json.Unmarshal(b, &saved); err != nil {
-			return fmt.Errorf("read %s: %w", file, err)
+	l := &raisedLimits{}
+	if b, err := os.ReadFile(limitsFile()); err == nil {
+		if err := json.Unmarshal(b, l); err != nil {
+			return fmt.Errorf("read %s: %w", limitsFile(), err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := f(saved); err != nil {
-		return err
+	if l.Nodes == nil {
+		*l = raisedLimits{map[string]raised{}, map[string]int{}}
 	}
-	if len(saved) == 0 {
-		err := os.Remove(file)
+	err = errors.Join(f(l), l.save())
+	if len(l.Sysctls)+len(l.Nodes) == 0 {
+		_ = os.Remove(lock.Name())
+	}
+	return err
+}
+
+func (l *raisedLimits) save() error {
+	if len(l.Sysctls)+len(l.Nodes) == 0 {
+		err := os.Remove(limitsFile())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
 	}
-	b, err := json.Marshal(saved)
+	b, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, b, 0o600)
+	tmp := limitsFile() + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, limitsFile())
 }
 
-// RaiseLimits raises the sysctls that this many more nodes need. The old values
-// are saved before anything changes, so that a killed controller loses nothing.
+// prune forgets the run directories in which no lab is.
+func (l *raisedLimits) prune() {
+	for run := range l.Nodes {
+		if labs, _ := os.ReadDir(filepath.Join(run, "labs")); len(labs) == 0 {
+			delete(l.Nodes, run)
+		}
+	}
+}
+
+// RaiseLimits raises the sysctls that the nodes of all labs need: so many in the
+// labs of this run directory, and those of others. The old values are saved
+// before anything changes, so that a killed controller loses nothing.
 func RaiseLimits(nodes int) error {
-	return withState(func(saved map[string]int) error {
+	return withLimits(func(all *raisedLimits) error {
+		all.prune()
+		all.Nodes[Run()] = nodes
+		nodes = 0
+		for _, n := range all.Nodes {
+			nodes += n
+		}
 		type change struct {
-			key       string
+			limit
 			now, want int
-			why       string
 		}
 		var todo []change
 		for _, l := range limits {
@@ -101,25 +148,26 @@ func RaiseLimits(nodes int) error {
 			if err != nil {
 				return err
 			}
-			if want := l.need(nodes); now < want {
-				if _, ok := saved[l.key]; !ok {
-					saved[l.key] = now
-				}
-				todo = append(todo, change{l.key, now, want, l.why})
+			want := l.need(nodes)
+			if now >= want {
+				continue
 			}
+			r := all.Sysctls[l.key]
+			if !slices.Contains(r.Set, now) { // not ours: it is what will be put back
+				r = raised{Was: now}
+			}
+			r.Set = append(r.Set, want)
+			all.Sysctls[l.key] = r
+			todo = append(todo, change{l, now, want})
 		}
 		if len(todo) == 0 {
 			return nil
 		}
-		b, err := json.Marshal(saved)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(Run(), "sysctl.json"), b, 0o600); err != nil {
+		if err := all.save(); err != nil {
 			return err
 		}
 		for _, c := range todo {
-			if err := os.WriteFile(sysctlPath(c.key), []byte(strconv.Itoa(c.want)), 0); err != nil {
+			if err := writeSysctl(c.key, c.want); err != nil {
 				return &Error{
 					What: fmt.Sprintf("%s is %d, too small for %d nodes (%s), and cannot be raised", c.key, c.now, nodes, c.why),
 					Hint: fmt.Sprintf("as root on the host: sysctl -w %s=%d", c.key, c.want),
@@ -131,24 +179,25 @@ func RaiseLimits(nodes int) error {
 	})
 }
 
-// RestoreLimits puts the saved sysctls back when no lab runs any more. A lab
-// makes its state directory before it raises anything: under the lock none can
-// slip in between the look and the writing.
+// RestoreLimits puts the sysctls back when no lab of the host runs any more; one
+// that somebody else has set meanwhile stays as it is. A lab makes its state
+// directory before it raises anything: under the lock none can slip in between
+// the look and the writing.
 func RestoreLimits() error {
-	return withState(func(saved map[string]int) error {
-		if labs, _ := os.ReadDir(filepath.Dir(LabState("x"))); len(labs) > 0 {
+	return withLimits(func(all *raisedLimits) error {
+		all.prune()
+		if len(all.Nodes) > 0 {
 			return nil
 		}
-		for key, was := range saved {
-			// What could not be raised has nothing to be put back.
-			if now, err := readSysctl(key); err == nil && now == was {
-				delete(saved, key)
-				continue
+		for key, r := range all.Sysctls {
+			now, err := readSysctl(key)
+			if err == nil && slices.Contains(r.Set, now) {
+				err = writeSysctl(key, r.Was)
 			}
-			if err := os.WriteFile(sysctlPath(key), []byte(strconv.Itoa(was)), 0); err != nil {
-				return fmt.Errorf("put %s back to %d: %w", key, was, err)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("put %s back to %d: %w", key, r.Was, err)
 			}
-			delete(saved, key)
+			delete(all.Sysctls, key)
 		}
 		return nil
 	})

@@ -63,6 +63,18 @@ type File struct {
 	ModTime time.Time
 }
 
+// Ground is what a lab gives its runtime to work on.
+type Ground struct {
+	// State is a directory of the runtime's own, absolute, kept until the lab is
+	// removed.
+	State string
+	// IDs are the first ids of the ranges that the lab's nodes will have.
+	IDs []uint32
+	// Memory (bytes) and PIDs bound what all nodes use together, beside what each
+	// may use; 0 is no bound.
+	Memory, PIDs int64
+}
+
 // Runtime makes nodes.
 type Runtime interface {
 	// Create makes the node's namespaces, cgroups and root file system; nothing
@@ -128,6 +140,9 @@ type Node interface {
 	// Freeze and Thaw stop and continue all processes (a paused session).
 	Freeze(ctx context.Context) error
 	Thaw(ctx context.Context) error
+	// SetShares changes the weight at the processors (Spec.CPUShares) of a node
+	// that is created; os.ErrProcessDone if it is removed.
+	SetShares(shares uint64) error
 	// Remove deletes the ended node's namespaces, mounts and cgroups; its Disk
 	// stays for the next Create. Removing twice is no error.
 	Remove(ctx context.Context) error
@@ -143,6 +158,10 @@ type Node interface {
 	// Layer is the host directory of the node's writable layer (an overlay's
 	// upper directory), to be read only, and without following links.
 	Layer() string
+	// Root is the host's view of the node's root file system, without what the
+	// node mounted over it: for marks of fanotify(7) and for [os.OpenRoot] while
+	// the node is stopped, never for opening files of a running node by path.
+	Root() string
 	// CGroup is the path of the node's cgroup relative to a hierarchy's root.
 	CGroup() string
 }

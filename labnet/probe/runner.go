@@ -140,7 +140,7 @@ func (r *Runner) RunOnce(ctx context.Context) ([]Result, error) {
 	if err := r.validate(); err != nil {
 		return nil, err
 	}
-	return r.checkAll(ctx, Pairs(r.Probes, r.Posts(0)))
+	return r.Check(ctx, Pairs(r.Probes, r.Posts(0)))
 }
 
 // together is how many checks of one probe a full pass makes at once. Users do
@@ -148,7 +148,9 @@ func (r *Runner) RunOnce(ctx context.Context) ([]Result, error) {
 // is asked by the whole population together would be slow by our own doing.
 const together = 4
 
-func (r *Runner) checkAll(ctx context.Context, pairs []Pair) ([]Result, error) {
+// Check makes the checks of these pairs once, in parallel, and returns the
+// results in their order.
+func (r *Runner) Check(ctx context.Context, pairs []Pair) ([]Result, error) {
 	results := make([]Result, len(pairs))
 	gates := map[string]chan struct{}{}
 	for _, pair := range pairs {
@@ -213,7 +215,7 @@ func (r *Runner) WaitGreen(ctx context.Context, pause time.Duration, progress fu
 				red = append(red, p)
 			}
 		}
-		results, _ := r.checkAll(ctx, red)
+		results, _ := r.Check(ctx, red)
 		left := 0
 		for i, result := range results {
 			if result.OK {

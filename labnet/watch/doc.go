@@ -1,8 +1,9 @@
 // Package watch observes the nodes of a lab from outside: which programs are
-// executed and by whom (two raw tracepoints), which files change (fanotify on
-// each node's overlay), what is typed inside interactive programs (cut from the
-// screen of a recorded terminal, see package term), and whether the host itself
-// is healthy enough for the measurement to mean anything.
+// executed, and by whom, down to children that execute nothing (three raw
+// tracepoints), which files change (fanotify on each node's overlay), what is
+// typed inside interactive programs (cut from the screen of a recorded terminal,
+// see package term), and whether the host itself is healthy enough for the
+// measurement to mean anything.
 //
 // In comes the host pid of each node's PID 1. Out come events, in channels, in
 // the order of their source. Nothing runs inside a node and nothing that a node

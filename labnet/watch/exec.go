@@ -34,16 +34,31 @@ type ExecKind uint8
 const (
 	ExecStart ExecKind = iota + 1
 	ExecExit
+	// ExecFork is a process that has executed nothing yet, told of those only that
+	// may be somebody's work (see Follow). Of an ExecFork only ID, the times, Node,
+	// the pids and Session are known.
+	ExecFork
 	// ExecLost says that Lost events since the last such event were dropped by
 	// the kernel because the reader did not keep up; they are of unknown nodes.
 	ExecLost
 )
 
+// Stdin says what a program's standard input is.
+type Stdin uint8
+
+// The kinds of standard input.
+const (
+	StdinClosed Stdin = iota
+	StdinTerminal
+	StdinNull  // /dev/null
+	StdinOther // a pipe, a file, a socket
+)
+
 // NoSession is the audit session id, and the login uid, of a process without.
 const NoSession = 1<<32 - 1
 
-// ExecEvent is one program started (a successful execve) or ended. Strings come
-// from the node: hostile.
+// ExecEvent is one program started (a successful execve) or ended, or a process
+// forked. Strings come from the node: hostile.
 type ExecEvent struct {
 	Kind ExecKind
 	// ID is shared by a start and its end, unique for one Execs. A process that
@@ -64,6 +79,9 @@ type ExecEvent struct {
 	UID, GID         uint32
 	NodeUID, NodeGID int
 	Comm, TTY        string
+	// Foreground: it had its terminal when it was asked, right after the event.
+	Foreground bool
+	Stdin      Stdin
 	// Exe and Cwd are read after the event, empty if the process was gone.
 	Exe, Cwd string
 	// Inode of the program file: what runs, whatever it is called.
@@ -72,7 +90,8 @@ type ExecEvent struct {
 	LoginUID, Session uint32
 	// CGroup is the id on the unified hierarchy (one per node on cgroup v1).
 	CGroup uint64
-	// Unit is the node's systemd unit if it could be read in time.
+	// Unit is the node's systemd unit, by the name of the group on the unified
+	// hierarchy; where systemd does not use that, if it could be read in time.
 	Unit string
 	Argv []string
 	// ArgvBytes is the real length; Truncated if more than 4 KiB, of which Argv
@@ -84,6 +103,7 @@ type ExecEvent struct {
 	// Lost of an ExecLost.
 	Lost uint64
 
+	ns uint32 // of the node's pid namespace
 	// conns are the TCP sockets an sshd held when it was executed.
 	conns []conn
 }
@@ -91,6 +111,7 @@ type ExecEvent struct {
 // Execs observes the programs of the nodes it was told of.
 type Execs struct {
 	nodes  *ebpf.Map
+	mine   *ebpf.Map
 	lostM  *ebpf.Map
 	progs  []*ebpf.Program
 	links  []link.Link
@@ -124,9 +145,10 @@ type started struct {
 	id      uint64
 	start   int64
 	nodePID int
+	fork    bool
 }
 
-// NewExecs loads the two kernel programs and attaches them. Nodes are added
+// NewExecs loads the three kernel programs and attaches them. Nodes are added
 // afterwards, best between create and start so that not even PID 1 is missed.
 // The error matches [ErrUnsupported] when the host cannot.
 func NewExecs(ctx context.Context, c ExecConfig) (_ *Execs, err error) {
@@ -194,6 +216,9 @@ func (x *Execs) load(o *offsets, ringBytes int) error {
 	if err != nil {
 		return err
 	}
+	if x.mine, err = x.newMap(&ebpf.MapSpec{Name: "situ_mine", Type: ebpf.LRUHash, KeySize: 8, ValueSize: 8, MaxEntries: 1 << 14}); err != nil {
+		return err
+	}
 	if x.lostM, err = x.newMap(&ebpf.MapSpec{Name: "situ_lost", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: 1}); err != nil {
 		return err
 	}
@@ -201,11 +226,11 @@ func (x *Execs) load(o *offsets, ringBytes int) error {
 	if err != nil {
 		return err
 	}
-	t := &tracer{o: o, nodes: x.nodes.FD(), scratch: scratch.FD(), seen: seen.FD(), out: ring.FD(), lost: x.lostM.FD()}
+	t := &tracer{o: o, nodes: x.nodes.FD(), scratch: scratch.FD(), seen: seen.FD(), mine: x.mine.FD(), out: ring.FD(), lost: x.lostM.FD()}
 	for _, p := range []struct {
 		point string
 		ins   asm.Instructions
-	}{{"sched_process_exec", t.execProgram()}, {"sched_process_exit", t.exitProgram()}} {
+	}{{"sched_process_exec", t.execProgram()}, {"sched_process_exit", t.exitProgram()}, {"sched_process_fork", t.forkProgram()}} {
 		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "situ_" + p.point[len("sched_process_"):], Type: ebpf.RawTracepoint, License: "GPL", Instructions: p.ins})
 		if err != nil {
 			return cannotBPF("cannot load the program for "+p.point, err)
@@ -251,6 +276,17 @@ func (x *Execs) Add(node string, initPID int) error {
 	return nil
 }
 
+// Follow has the kernel tell what the process of an event, an ExecStart or an
+// ExecFork, forks from now on, and its children in their turn. It ends with the
+// process.
+func (x *Execs) Follow(e *ExecEvent) error {
+	key := [2]uint32{e.ns, uint32(e.PID)}
+	if err := x.mine.Put(key, uint64(e.BootNS)); err != nil {
+		return fmt.Errorf("follow process %d of %s: %w", e.PID, e.Node, err)
+	}
+	return nil
+}
+
 // Remove stops observing a node; an unknown one is no error.
 func (x *Execs) Remove(node string) {
 	x.mu.Lock()
@@ -265,13 +301,15 @@ func (x *Execs) Remove(node string) {
 // loss, counted.
 func (x *Execs) Events() <-chan ExecEvent { return x.events }
 
-// Lost is how many events were lost so far.
+// Lost is how many events were lost so far; exact after Close, when it may be
+// more than the ExecLost events told.
 func (x *Execs) Lost() uint64 { return x.lost.Load() }
 
 // Close detaches the programs and closes Events.
 func (x *Execs) Close() error {
 	x.cancel()
 	x.done.Wait()
+	x.lost.Store(max(x.lost.Load(), x.drops()))
 	return x.release()
 }
 
@@ -353,6 +391,9 @@ func (x *Execs) send(ctx context.Context, e ExecEvent) bool {
 		return false
 	}
 }
+
+// Now is the clock of the events.
+func Now() int64 { return bootNow() }
 
 // bootNow is CLOCK_BOOTTIME in ns.
 func bootNow() int64 {

@@ -9,6 +9,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // decode turns what a kernel program wrote into events: one for a start, one
@@ -26,24 +28,31 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 	if w == nil {
 		return nil
 	}
-	e := ExecEvent{
-		BootNS: int64(le.Uint64(b[evBoot:])), Node: w.name,
-		PID: int(key.pid), NodePID: int(u32(evNodePID)), PPID: int(u32(evPPID)),
-		UID: u32(evUID), GID: u32(evGID), LoginUID: u32(evLogin), Session: u32(evSession),
-		Comm: cString(b[evComm : evComm+16]), TTY: cString(b[evTTY : evTTY+evTTYLen]),
-		CGroup: le.Uint64(b[evCGroup:]), Inode: le.Uint64(b[evIno:]),
-	}
-	if le.Uint64(b) == kernelExit {
+	e := ExecEvent{BootNS: int64(le.Uint64(b[evBoot:])), Node: w.name, ns: key.ns,
+		PID: int(key.pid), NodePID: int(u32(evNodePID)), Session: u32(evSession), NodeUID: -1, NodeGID: -1}
+	switch le.Uint64(b) {
+	case kernelExit:
 		chain := x.live[key]
 		delete(x.live, key)
 		e.Kind, e.Code = ExecExit, exitCode(u32(evExit))
+		if len(chain) > 1 && chain[0].fork {
+			chain = chain[1:] // it became a program, whose end is told
+		}
 		out := make([]ExecEvent, 0, len(chain))
 		for _, s := range chain {
 			e.ID, e.StartNS = s.id, s.start
 			out = append(out, e)
 		}
 		return out
+	case kernelFork:
+		x.nextID++
+		e.Kind, e.StartNS, e.ID, e.PPID = ExecFork, e.BootNS, x.nextID, int(u32(evPPID))
+		x.live[key] = []started{{e.ID, e.BootNS, e.NodePID, true}}
+		return []ExecEvent{e}
 	}
+	e.PPID, e.UID, e.GID, e.LoginUID = int(u32(evPPID)), u32(evUID), u32(evGID), u32(evLogin)
+	e.Comm, e.TTY = cString(b[evComm:evComm+16]), cString(b[evTTY:evTTY+evTTYLen])
+	e.CGroup, e.Inode, e.Stdin = le.Uint64(b[evCGroup:]), le.Uint64(b[evIno:]), stdinOf(u32(evInMode), u32(evInDev))
 	e.Kind, e.StartNS = ExecStart, e.BootNS
 	for i := range maxParents {
 		p := u32(evParents + 4*i)
@@ -55,6 +64,9 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 	if e.NodePPID = x.nodePID(key.ns, e.PPID); e.NodePPID == 0 {
 		e.NodePPID = nodePIDOf(e.PPID)
 	}
+	if g := cString(b[evGroup : evGroup+evGroupLen]); isUnit(g) {
+		e.Unit = g
+	}
 	e.NodeUID, e.NodeGID = w.ids.uid.inside(e.UID), w.ids.gid.inside(e.GID)
 	kept := min(int(u32(evArgKept)), len(b)-evHead)
 	e.ArgvBytes = int(u32(evArgLen))
@@ -65,7 +77,7 @@ func (x *Execs) decode(b []byte) []ExecEvent {
 	if e.NodePID == 1 {
 		x.forget(key.ns)
 	}
-	x.live[key] = append(x.live[key], started{e.ID, e.BootNS, e.NodePID})
+	x.live[key] = append(x.live[key], started{id: e.ID, start: e.BootNS, nodePID: e.NodePID})
 	readProc(&e)
 	return []ExecEvent{e}
 }
@@ -110,18 +122,54 @@ func (x *Execs) forget(ns uint32) {
 	}
 }
 
+// stdinOf reads an inode's mode and device number (the kernel's own encoding:
+// include/linux/kdev_t.h).
+func stdinOf(mode, dev uint32) Stdin {
+	const nullDevice = 1<<20 | 3 // Documentation/admin-guide/devices.txt
+	major := dev >> 20
+	switch {
+	case mode == 0:
+		return StdinClosed
+	case mode&unix.S_IFMT != unix.S_IFCHR:
+		return StdinOther
+	case major >= 136 && major <= 143, major == 4, major == 5: // pseudo-terminals, consoles, /dev/tty
+		return StdinTerminal
+	case dev == nullDevice:
+		return StdinNull
+	}
+	return StdinOther
+}
+
+// foreground says whether a process's group has its terminal: fields 5 and 8 of
+// proc_pid_stat(5). known is false when the process is gone.
+func foreground(pid int) (has, known bool) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false, false
+	}
+	_, rest, _ := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " ")
+	f := strings.Fields(rest) // from field 3 on
+	return len(f) > 5 && f[2] == f[5], len(f) > 5
+}
+
 // readProc adds what only /proc tells; the process may be gone.
 func readProc(e *ExecEvent) {
 	dir := fmt.Sprintf("/proc/%d/", e.PID)
 	e.Exe, _ = os.Readlink(dir + "exe")
 	e.Cwd, _ = os.Readlink(dir + "cwd")
-	if e.Session == NoSession && e.TTY == "" {
+	if e.Unit == "" && e.Session == NoSession {
 		e.Unit = unitOf(e.PID)
+	}
+	if e.TTY != "" {
+		e.Foreground, _ = foreground(e.PID)
 	}
 	if isSSHServer(e) {
 		e.conns = tcpOf(e.PID)
 	}
 }
+
+// isUnit says whether a control group's name is that of a unit with processes.
+func isUnit(name string) bool { return path.Ext(name) == ".service" || path.Ext(name) == ".scope" }
 
 // unitOf is the last component of the process's cgroup that names a unit.
 func unitOf(pid int) string {
@@ -135,8 +183,7 @@ func unitOf(pid int) string {
 			continue
 		}
 		for p := f[2]; p != "/" && p != "."; p = path.Dir(p) {
-			switch u := path.Base(p); path.Ext(u) {
-			case ".service", ".scope":
+			if u := path.Base(p); isUnit(u) {
 				return u
 			}
 		}

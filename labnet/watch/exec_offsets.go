@@ -15,9 +15,9 @@ type offsets struct {
 	pidLevel, pidNumbers, upidSize, upidNr, upidNS, nsInum   int16
 	credUID, credGID, signalTTY, ttyName                     int16
 	argStart, argEnd                                         int16
-	cssCgrp, cgrpKn, knID                                    int16
-	// exeFile to inode number; zero where the kernel hides them.
-	mmExe, fileInode, inodeIno int16
+	cssCgrp, cgrpKn, knID, knName                            int16
+	mmExe, fileInode, inodeIno                               int16
+	taskFiles, filesFDT, fdtFD, inodeMode, inodeRdev         int16
 }
 
 // field is one offset wanted: a path of members, through embedded structures.
@@ -62,9 +62,15 @@ func kernelOffsets() (*offsets, error) {
 		{&o.cssCgrp, "css_set", []string{"dfl_cgrp"}},
 		{&o.cgrpKn, "cgroup", []string{"kn"}},
 		{&o.knID, "kernfs_node", []string{"id"}},
+		{&o.knName, "kernfs_node", []string{"name"}},
 		{&o.mmExe, "mm_struct", []string{"exe_file"}},
 		{&o.fileInode, "file", []string{"f_inode"}},
 		{&o.inodeIno, "inode", []string{"i_ino"}},
+		{&o.taskFiles, "task_struct", []string{"files"}},
+		{&o.filesFDT, "files_struct", []string{"fdt"}},
+		{&o.fdtFD, "fdtable", []string{"fd"}},
+		{&o.inodeMode, "inode", []string{"i_mode"}},
+		{&o.inodeRdev, "inode", []string{"i_rdev"}},
 	} {
 		var s *btf.Struct
 		if err := spec.TypeByName(f.typ, &s); err != nil {

@@ -22,12 +22,16 @@ const (
 	evExit     = 64
 	evArgLen   = 68 // real length
 	evArgKept  = 72
+	evInMode   = 76 // u32: mode of the file that is standard input, 0 if closed
 	evIno      = 80 // u64: inode of the program file
 	evComm     = 88 // 16 bytes
 	evTTY      = 104
 	evTTYLen   = 24
 	evParents  = 128 // maxParents u32, nearest first, 0 ends
-	evHead     = 160
+	evInDev    = 160 // u32: device number of standard input
+	evGroup    = 168 // name of the control group, a unit's
+	evGroupLen = 96
+	evHead     = evGroup + evGroupLen
 	maxParents = 8
 
 	// argvMax is how much of a command line is kept (bytes).
@@ -35,6 +39,11 @@ const (
 
 	kernelExec = 1
 	kernelExit = 2
+	kernelFork = 3
+
+	// justRan is how long, in ns, all forks of a process are told after it was seen
+	// to execute: meanwhile the reader says whether they matter (Execs.Follow).
+	justRan = 1_000_000_000
 )
 
 // Slots of the programs' stacks.
@@ -43,18 +52,20 @@ const (
 	stackB = -16 // u32: namespace inum, key of the nodes map
 	stackC = -24 // u32: depth of the task's pid
 	stackK = -32 // u32: key of the scratch map
+	stackP = -40 // u64: the parent's task (fork)
+	stackQ = -48 // u64: {namespace, pid} of the parent (fork)
 	// maxDepth of pid namespaces searched for the node's (the kernel's limit is 32;
 	// a controller deeper than this in containers is not met in life).
 	maxDepth = 7
 )
 
-// tracer writes one of the two programs. Registers: R6 task, R7 the event being
+// tracer writes one of the three programs. Registers: R6 task, R7 the event being
 // built, R8 struct pid of the task or a pointer being followed, R9 offset of
 // the node's number in pid->numbers.
 type tracer struct {
-	o                               *offsets
-	nodes, scratch, seen, out, lost int // map fds
-	ins                             asm.Instructions
+	o                                     *offsets
+	nodes, scratch, seen, mine, out, lost int // map fds
+	ins                                   asm.Instructions
 }
 
 func (t *tracer) add(i ...asm.Instruction) { t.ins = append(t.ins, i...) }
@@ -86,12 +97,11 @@ func (t *tracer) number(at int16, delta int16) {
 	)
 }
 
-// enter finds the node of the task; tasks of no node leave here, those of the
-// host after a dozen instructions. The node is the pid namespace of the task or
-// of one of its ancestors: nested namespaces stay with their node.
+// enter finds the node of the task in R6; tasks of no node leave here, those of
+// the host after a dozen instructions. The node is the pid namespace of the task
+// or of one of its ancestors: nested namespaces stay with their node.
 func (t *tracer) enter() {
 	o := t.o
-	t.add(asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord))
 	t.follow(asm.R8, asm.R6, o.taskThreadPid)
 	t.add(asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, stackC, asm.R1, asm.DWord))
 	t.read(asm.RFP, stackC, 4, asm.R8, o.pidLevel)
@@ -140,6 +150,7 @@ func (t *tracer) submit() {
 func (t *tracer) execProgram() asm.Instructions {
 	o := t.o
 	t.ins = nil
+	t.add(asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord))
 	t.enter()
 	t.add(asm.Mov.Imm(asm.R1, kernelExec), asm.StoreMem(asm.R7, evKind, asm.R1, asm.DWord),
 		asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.R7, evStart, asm.R1, asm.DWord), asm.StoreImm(asm.R7, evExit, 0, asm.Word))
@@ -160,6 +171,22 @@ func (t *tracer) execProgram() asm.Instructions {
 	t.follow(asm.R8, asm.R8, o.cssCgrp)
 	t.follow(asm.R8, asm.R8, o.cgrpKn)
 	t.read(asm.R7, evCGroup, 8, asm.R8, o.knID)
+	t.follow(asm.R8, asm.R8, o.knName)
+	t.add(
+		asm.StoreImm(asm.R7, evGroup, 0, asm.Word),
+		asm.Mov.Reg(asm.R1, asm.R7), asm.Add.Imm(asm.R1, evGroup), asm.Mov.Imm(asm.R2, evGroupLen),
+		asm.Mov.Reg(asm.R3, asm.R8), asm.FnProbeReadKernelStr.Call(),
+	)
+	// What standard input is: task->files->fdt->fd[0]. A closed one is a fault at a
+	// small address, zeroes.
+	t.follow(asm.R8, asm.R6, o.taskFiles)
+	t.follow(asm.R8, asm.R8, o.filesFDT)
+	t.follow(asm.R8, asm.R8, o.fdtFD)
+	t.follow(asm.R8, asm.R8, 0)
+	t.follow(asm.R8, asm.R8, o.fileInode)
+	t.add(asm.StoreImm(asm.R7, evInMode, 0, asm.Word))
+	t.read(asm.R7, evInMode, 2, asm.R8, o.inodeMode)
+	t.read(asm.R7, evInDev, 4, asm.R8, o.inodeRdev)
 	for i := range int16(maxParents) {
 		t.add(asm.StoreImm(asm.R7, evParents+4*i, 0, asm.Word))
 	}
@@ -197,16 +224,21 @@ func (t *tracer) execProgram() asm.Instructions {
 	return t.ins
 }
 
+// leaders lets only the task in R6 pass that is its process's first thread.
+func (t *tracer) leaders() {
+	t.read(asm.RFP, stackA, 4, asm.R6, t.o.taskPid)
+	t.read(asm.RFP, stackB, 4, asm.R6, t.o.taskTgid)
+	t.add(asm.LoadMem(asm.R1, asm.RFP, stackA, asm.Word), asm.LoadMem(asm.R2, asm.RFP, stackB, asm.Word),
+		asm.JNE.Reg(asm.R1, asm.R2, "exit"))
+}
+
 // exitProgram runs when a thread ends; the leader's end of a process that was
-// seen to exec is told.
+// seen to exec, or whose fork was told, is told.
 func (t *tracer) exitProgram() asm.Instructions {
 	o := t.o
 	t.ins = nil
-	t.add(asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord), asm.Mov.Reg(asm.R9, asm.R1))
-	t.read(asm.RFP, stackA, 4, asm.R6, o.taskPid)
-	t.read(asm.RFP, stackB, 4, asm.R6, o.taskTgid)
-	t.add(asm.LoadMem(asm.R1, asm.RFP, stackA, asm.Word), asm.LoadMem(asm.R2, asm.RFP, stackB, asm.Word),
-		asm.JNE.Reg(asm.R1, asm.R2, "exit"), asm.Mov.Reg(asm.R1, asm.R9))
+	t.add(asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord))
+	t.leaders()
 	t.enter()
 	t.add(
 		asm.LoadMapPtr(asm.R1, t.seen), asm.Mov.Reg(asm.R2, asm.R7), asm.Add.Imm(asm.R2, evNS),
@@ -215,12 +247,60 @@ func (t *tracer) exitProgram() asm.Instructions {
 		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.StoreMem(asm.R7, evStart, asm.R1, asm.DWord),
 		asm.LoadMapPtr(asm.R1, t.seen), asm.Mov.Reg(asm.R2, asm.R7), asm.Add.Imm(asm.R2, evNS),
 		asm.FnMapDeleteElem.Call(),
+		asm.LoadMapPtr(asm.R1, t.mine), asm.Mov.Reg(asm.R2, asm.R7), asm.Add.Imm(asm.R2, evNS),
+		asm.FnMapDeleteElem.Call(),
 		asm.Mov.Imm(asm.R1, kernelExit), asm.StoreMem(asm.R7, evKind, asm.R1, asm.DWord),
 		asm.StoreImm(asm.R7, evArgLen, 0, asm.Word), asm.StoreImm(asm.R7, evArgKept, 0, asm.Word),
 	)
 	t.read(asm.R7, evExit, 4, asm.R6, o.taskExit)
 	t.read(asm.R7, evSession, 4, asm.R6, o.taskSession)
 	t.add(asm.Mov.Imm(asm.R8, 0))
+	t.submit()
+	return t.ins
+}
+
+// forkProgram runs when a task has been copied, before the copy runs: what a
+// child does without executing anything belongs to whom its parent does. Told are
+// the children of processes with an audit session (a terminal's), of those that
+// the reader follows, and, since the reader is always a moment late, of those
+// that executed something just now. A node's daemons fork in silence.
+func (t *tracer) forkProgram() asm.Instructions {
+	o := t.o
+	t.ins = nil
+	t.add(asm.LoadMem(asm.R6, asm.R1, 8, asm.DWord), // the child; at 0 its parent
+		asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord), asm.StoreMem(asm.RFP, stackP, asm.R1, asm.DWord))
+	t.leaders()
+	t.enter()
+	t.read(asm.R7, evSession, 4, asm.R6, o.taskSession)
+	t.add(asm.LoadMem(asm.R6, asm.RFP, stackP, asm.DWord))
+	t.follow(asm.R6, asm.R6, o.taskLeader)
+	t.follow(asm.R8, asm.R6, o.taskThreadPid)
+	t.number(evPPID, -1)
+	t.add(
+		asm.LoadMem(asm.R1, asm.R7, evNS, asm.Word), asm.StoreMem(asm.RFP, stackQ, asm.R1, asm.Word),
+		asm.LoadMem(asm.R1, asm.R7, evPPID, asm.Word), asm.StoreMem(asm.RFP, stackQ+4, asm.R1, asm.Word),
+		// The child of one that is followed is followed.
+		asm.LoadMapPtr(asm.R1, t.mine), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackQ),
+		asm.FnMapLookupElem.Call(),
+		asm.JNE.Imm(asm.R0, 0, "mine"),
+		asm.LoadMem(asm.R1, asm.R7, evSession, asm.Word),
+		asm.Mov.Imm32(asm.R2, -1), asm.JNE.Reg(asm.R1, asm.R2, "tell"),
+		asm.LoadMapPtr(asm.R1, t.seen), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackQ),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "exit"),
+		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.LoadMem(asm.R2, asm.R7, evBoot, asm.DWord),
+		asm.Sub.Reg(asm.R2, asm.R1), asm.JGT.Imm(asm.R2, justRan, "exit"),
+		asm.Ja.Label("tell"),
+		asm.LoadMapPtr(asm.R1, t.mine).WithSymbol("mine"), asm.Mov.Reg(asm.R2, asm.R7), asm.Add.Imm(asm.R2, evNS),
+		asm.Mov.Reg(asm.R3, asm.R7), asm.Add.Imm(asm.R3, evBoot), asm.Mov.Imm(asm.R4, 0),
+		asm.FnMapUpdateElem.Call(),
+		// Its end is told, and what it forks in its turn.
+		asm.LoadMapPtr(asm.R1, t.seen).WithSymbol("tell"), asm.Mov.Reg(asm.R2, asm.R7), asm.Add.Imm(asm.R2, evNS),
+		asm.Mov.Reg(asm.R3, asm.R7), asm.Add.Imm(asm.R3, evBoot), asm.Mov.Imm(asm.R4, 0),
+		asm.FnMapUpdateElem.Call(),
+		asm.Mov.Imm(asm.R1, kernelFork), asm.StoreMem(asm.R7, evKind, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R8, 0),
+	)
 	t.submit()
 	return t.ins
 }

@@ -133,6 +133,29 @@ func TestExecStormIsCounted(t *testing.T) { // row 19
 	}
 }
 
+// What nobody had read when the observation ended is counted, too.
+func TestLossAtTheEndIsCounted(t *testing.T) {
+	a := newBox(t)
+	x, err := NewExecs(t.Context(), ExecConfig{RingBytes: 4096, queue: 1, Poll: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Add("a", a.pid()); err != nil {
+		t.Fatal(err)
+	}
+	a.run("i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i+1)); done")
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	told := uint64(0)
+	for e := range x.Events() {
+		told += e.Lost
+	}
+	if told != 0 || x.Lost() == 0 {
+		t.Errorf("told %d, lost %d", told, x.Lost())
+	}
+}
+
 func TestRemoveAndReadd(t *testing.T) {
 	a, b := newBox(t), newBox(t)
 	c := watchBoxes(t, map[string]*box{"n": a})
@@ -159,38 +182,48 @@ func TestRemoveAndReadd(t *testing.T) {
 	}
 }
 
+// BenchmarkExec is the price of being observed: b.N programs are executed, or
+// children forked that execute nothing, by a process that is not watched, watched
+// (a node's daemon) and followed (a candidate's shell).
 func BenchmarkExec(b *testing.B) {
-	for _, on := range []bool{false, true} {
-		b.Run(map[bool]string{false: "bare", true: "watched"}[on], func(b *testing.B) {
-			cmd := exec.Command("/usr/bin/unshare", "-Upf", "--map-root-user", "sh", "-c", "read x; i=0; while [ $i -lt $0 ]; do /bin/true; i=$((i+1)); done", fmt.Sprint(b.N))
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				b.Fatal(err)
-			}
-			if on {
-				x, err := NewExecs(b.Context(), ExecConfig{})
+	for what, command := range map[string]string{"exec": "/bin/true", "fork": "(:)"} {
+		for _, how := range []string{"bare", "watched", "followed"} {
+			b.Run(what+"/"+how, func(b *testing.B) {
+				cmd := exec.Command("/usr/bin/unshare", "-Upf", "--map-root-user", "sh", "-c", "read x; i=0; while [ $i -lt $0 ]; do "+command+"; i=$((i+1)); done", fmt.Sprint(b.N))
+				in, err := cmd.StdinPipe()
 				if err != nil {
 					b.Fatal(err)
 				}
-				defer x.Close()
-				child := childOf(b, cmd.Process.Pid)
-				if err := x.Add("bench", child); err != nil {
+				if err := cmd.Start(); err != nil {
 					b.Fatal(err)
 				}
-				go func() {
-					for range x.Events() {
+				child := childOf(b, cmd.Process.Pid)
+				if how != "bare" {
+					x, err := NewExecs(b.Context(), ExecConfig{})
+					if err != nil {
+						b.Fatal(err)
 					}
-				}()
-			}
-			b.ResetTimer()
-			fmt.Fprintln(in, "go")
-			if err := cmd.Wait(); err != nil {
-				b.Fatal(err)
-			}
-		})
+					defer x.Close()
+					if err := x.Add("bench", child); err != nil {
+						b.Fatal(err)
+					}
+					if how == "followed" {
+						if err := x.Follow(&ExecEvent{ns: x.byID["bench"], PID: child}); err != nil {
+							b.Fatal(err)
+						}
+					}
+					go func() {
+						for range x.Events() {
+						}
+					}()
+				}
+				b.ResetTimer()
+				fmt.Fprintln(in, "go")
+				if err := cmd.Wait(); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
 	}
 }
 
@@ -211,4 +244,73 @@ func childOf(b *testing.B, pid int) int {
 	}
 	b.Fatal("no child")
 	return 0
+}
+
+// A child that executes nothing is told, of those only whose parent may be
+// somebody's: it has an audit session, was seen to execute just now, or is
+// followed, however long ago it began.
+func TestForksOfTheFollowedAreTold(t *testing.T) {
+	a := newBox(t)
+	c := watchBoxes(t, map[string]*box{"a": a})
+	forkOf := func(pid int) func(*ExecEvent) bool {
+		return func(e *ExecEvent) bool { return e.Kind == ExecFork && e.PPID == pid }
+	}
+	// The box's shell was there before: its forks say nothing of themselves.
+	a.run("(: quiet)")
+	a.run("mkfifo in; bash -c 'while read x; do eval \"$x\"; done <in' & exec 3>in")
+	s := c.until("the child shell", func(e *ExecEvent) bool {
+		return e.Kind == ExecStart && len(e.Argv) == 3 && strings.HasPrefix(e.Argv[2], "while")
+	})
+	pid := s.PID
+	for _, e := range c.events {
+		if e.Kind == ExecFork && e.PPID == a.pid() {
+			t.Errorf("a daemon's fork was told: %+v", e)
+		}
+	}
+	a.run("echo '(: early)' >&3") // it has just executed
+	f := c.until("a fork right after the exec", forkOf(pid))
+	if f.Node != "a" || f.NodePID < 2 || f.PID == pid || f.BootNS == 0 {
+		t.Errorf("%+v", f)
+	}
+	id := f.ID
+	if e := c.until("its end", func(e *ExecEvent) bool { return e.Kind == ExecExit && e.ID == id }); e.StartNS == 0 || e.PID != f.PID {
+		t.Errorf("%+v", e)
+	}
+	time.Sleep(justRan + 200*time.Millisecond)
+	count := func() (n int) {
+		a.run("/bin/true mark" + fmt.Sprint(len(c.events)))
+		mark := fmt.Sprint("mark", len(c.events))
+		c.until(mark, argv("/bin/true", mark))
+		for _, e := range c.events {
+			if e.Kind == ExecFork {
+				n++
+			}
+		}
+		return n
+	}
+	before := count()
+	a.run("echo '(: late); echo >done' >&3; while [ ! -s done ]; do sleep 0.01; done; rm done")
+	if n := count(); n != before {
+		t.Errorf("%d forks of one who is not followed were told", n-before)
+	}
+	if err := c.x.Follow(&ExecEvent{ns: s.ns, PID: pid, BootNS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(justRan + 200*time.Millisecond)
+	before = count()
+	a.run("echo '( (: grandchild); : ); echo >done' >&3; while [ ! -s done ]; do sleep 0.01; done")
+	if n := count(); n != before+2 {
+		t.Errorf("%d forks of the followed were told, want its child's and grandchild's", n-before)
+	}
+}
+
+func TestStdinIsTold(t *testing.T) {
+	a := newBox(t)
+	c := watchBoxes(t, map[string]*box{"a": a})
+	a.run("/bin/true null </dev/null; /bin/true closed <&-; echo | /bin/true pipe; /bin/true file </etc/passwd; script -qc '/bin/true terminal' /dev/null </dev/null")
+	for name, want := range map[string]Stdin{"null": StdinNull, "closed": StdinClosed, "pipe": StdinOther, "file": StdinOther, "terminal": StdinTerminal} {
+		if e := c.until(name, argv("/bin/true", name)); e.Stdin != want {
+			t.Errorf("%s: %d, want %d", name, e.Stdin, want)
+		}
+	}
 }

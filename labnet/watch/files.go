@@ -35,6 +35,9 @@ type FileEvent struct {
 	// Count of events put together; in a volatile directory Path is that
 	// directory and Count all that happened in it.
 	Count int
+	// Barrier, if not nil, is an answer to Sync; nothing else is set. The reader
+	// closes it: it has heard all that happened before.
+	Barrier chan<- struct{}
 	// Lost, if not 0: so many times the kernel's queue overflowed; then only Node
 	// is set, of the node whose changes were lost.
 	Lost uint64
@@ -65,9 +68,11 @@ type Files struct {
 }
 
 type fileNode struct {
-	name string
-	pid  int
-	f    *os.File
+	name  string
+	pid   int
+	f     *os.File
+	flush chan chan<- struct{} // asks for what is gathered
+	gone  chan struct{}        // closed when nobody reads any more
 }
 
 const fileMask = unix.FAN_CREATE | unix.FAN_DELETE | unix.FAN_ATTRIB | unix.FAN_CLOSE_WRITE | unix.FAN_ONDIR
@@ -122,7 +127,7 @@ func (w *Files) Add(node string, initPID int) error {
 		}
 		return fmt.Errorf("watch the files of %s: %w", node, err)
 	}
-	n := &fileNode{name: node, pid: initPID, f: os.NewFile(uintptr(fd), "fanotify:"+node)}
+	n := &fileNode{name: node, pid: initPID, f: os.NewFile(uintptr(fd), "fanotify:"+node), flush: make(chan chan<- struct{}, 1), gone: make(chan struct{})}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx.Err() != nil {
@@ -172,9 +177,71 @@ func (w *Files) Close() error {
 	return nil
 }
 
+// syncPoke is how often a reader is woken that may have missed it.
+const syncPoke = 20 * time.Millisecond
+
+// Sync returns when the reader of Events has heard all that happened before.
+func (w *Files) Sync(ctx context.Context) error {
+	w.mu.Lock()
+	nodes := make([]*fileNode, 0, len(w.nodes))
+	for _, n := range w.nodes {
+		nodes = append(nodes, n)
+	}
+	w.mu.Unlock()
+	for _, n := range nodes {
+		done := make(chan struct{})
+		select {
+		case n.flush <- done:
+		case <-n.gone:
+			continue
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		for told := false; !told; {
+			_ = n.f.SetReadDeadline(time.Unix(1, 0)) // it may just be setting its own
+			select {
+			case <-done:
+				told = true
+			case <-n.gone:
+				told = true
+			case <-time.After(syncPoke):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	heard := make(chan struct{})
+	select {
+	case w.events <- FileEvent{Barrier: heard}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-heard:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// drain reads what the kernel has, without waiting.
+func (n *fileNode) drain(b []byte, parse func([]byte)) {
+	c, err := n.f.SyscallConn()
+	if err != nil {
+		return
+	}
+	for k := 1; k > 0; {
+		if c.Control(func(fd uintptr) { k, err = unix.Read(int(fd), b) }) != nil || err != nil || k <= 0 {
+			return
+		}
+		parse(b[:k])
+	}
+}
+
 // read takes one node's events until its group is closed.
 func (w *Files) read(n *fileNode) {
 	defer w.work.Done()
+	defer close(n.gone)
 	g := &gatherer{node: n.name, every: w.every, out: func(e FileEvent) {
 		select {
 		case w.events <- e:
@@ -194,7 +261,14 @@ func (w *Files) read(n *fileNode) {
 			return
 		}
 		w.parse(n, g, b[:max(k, 0)])
-		g.flush(false)
+		select {
+		case done := <-n.flush:
+			n.drain(b, func(b []byte) { w.parse(n, g, b) })
+			g.flush(true)
+			close(done)
+		default:
+			g.flush(false)
+		}
 	}
 }
 

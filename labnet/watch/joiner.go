@@ -17,8 +17,9 @@ type Origin struct {
 	// "console".
 	Via string
 	// Detached: it is somebody's work but descends from no terminal any more, or
-	// the way could not be shown. Reason: "cron", "at", "systemd-run", "login"
-	// (a login that was joined to no terminal).
+	// the way could not be shown. Reason: "cron" and "unit" (a job, a unit that were
+	// not there when the observation began), "at", "systemd-run", "login" (a login
+	// that was joined to no terminal).
 	Detached bool
 	Reason   string
 }
@@ -37,7 +38,7 @@ type Joiner struct {
 	session map[uint32]Origin
 	login   map[nodeUID]Origin
 	procs   map[procKey]*proc
-	cron    map[string][]string
+	own     map[string]*Own // by node
 }
 
 type nodeUID struct {
@@ -57,7 +58,7 @@ type proc struct {
 
 // NewJoiner knows no terminal yet.
 func NewJoiner() *Joiner {
-	return &Joiner{session: map[uint32]Origin{}, login: map[nodeUID]Origin{}, procs: map[procKey]*proc{}, cron: map[string][]string{}}
+	return &Joiner{session: map[uint32]Origin{}, login: map[nodeUID]Origin{}, procs: map[procKey]*proc{}, own: map[string]*Own{}}
 }
 
 // Expect announces that programs of the node with this audit login uid (a host
@@ -90,25 +91,30 @@ func (j *Joiner) OfSession(session uint32) Origin {
 	return visible(j.session[session])
 }
 
-// KnownCron gives the text of a node's crontabs as they were before the
-// candidate came: their jobs are the node's own.
-func (j *Joiner) KnownCron(node string, text []byte) {
+// Own says what a node runs of its own accord: its jobs and units are its own,
+// those that appear later are somebody's work. Of a node without it every unit is
+// its own and no job is.
+func (j *Joiner) Own(node string, o *Own) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, l := range strings.Split(string(text), "\n") {
-		if l = strings.TrimSpace(l); l != "" && l[0] != '#' {
-			j.cron[node] = append(j.cron[node], l)
-		}
-	}
+	j.own[node] = o
 }
 
-// Resolve says where the program of an event comes from.
+// Resolve says where the program, or the forked child, of an event comes from.
 func (j *Joiner) Resolve(e *ExecEvent) Origin {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	key := procKey{e.Node, e.PID}
 	switch e.Kind {
 	case ExecStart:
+	case ExecFork:
+		p := j.procs[procKey{e.Node, e.PPID}]
+		delete(j.procs, key) // of an earlier process whose end was lost
+		if p == nil || !p.origin.known() {
+			return Origin{}
+		}
+		j.procs[key] = &proc{origin: p.origin, name: p.name}
+		return visible(p.origin)
 	case ExecExit:
 		p := j.procs[key]
 		delete(j.procs, key)
@@ -159,6 +165,19 @@ func (j *Joiner) origin(e *ExecEvent) Origin {
 	if len(e.conns) > 0 {
 		return j.acrossSSH(e)
 	}
+	o := j.descent(e)
+	if visible(o) == (Origin{}) && j.own[e.Node].foreign(e.Argv) {
+		return Origin{Detached: true, Reason: "cron"}
+	}
+	return o
+}
+
+// descent is the origin by parents, or by the unit.
+func (j *Joiner) descent(e *ExecEvent) Origin {
+	// The process itself was forked by somebody, or ran another program before.
+	if p := j.procs[procKey{e.Node, e.PID}]; p != nil && p.origin.known() {
+		return p.origin
+	}
 	for _, pid := range e.Parents {
 		p := j.procs[procKey{e.Node, pid}]
 		if p == nil {
@@ -171,6 +190,9 @@ func (j *Joiner) origin(e *ExecEvent) Origin {
 			return o
 		}
 	}
+	if o := j.savedBy(e); o.known() {
+		return o
+	}
 	switch {
 	case strings.HasPrefix(e.Unit, "run-"):
 		return Origin{Detached: true, Reason: "systemd-run"}
@@ -179,10 +201,32 @@ func (j *Joiner) origin(e *ExecEvent) Origin {
 		if base := path.Base(e.Exe); base != "cron" && base != "atd" && base != "" {
 			return j.job(e, &proc{name: strings.TrimSuffix(e.Unit, ".service")})
 		}
+	case j.own[e.Node] != nil && strings.HasSuffix(e.Unit, ".service") && !j.own[e.Node].unit(e.Unit):
+		return Origin{Detached: true, Reason: "unit"}
 	case e.Session != NoSession:
 		return Origin{Detached: true, Reason: "login"}
 	}
 	return Origin{}
+}
+
+// savedBy is the origin of the "vtysh -w" that FRR's watchfrr runs when a vtysh
+// asks it over its socket to save the configuration, and waits (FRR 8.4,
+// watchfrr/watchfrr_vty.c, "write integrated"): that of the vtysh which runs in
+// the node meanwhile. When one that is nobody's runs there too, it may have asked.
+func (j *Joiner) savedBy(e *ExecEvent) (o Origin) {
+	if e.Unit != "frr.service" || len(e.Argv) != 2 || path.Base(e.Argv[0]) != "vtysh" || e.Argv[1] != "-w" {
+		return Origin{}
+	}
+	for k, p := range j.procs {
+		switch {
+		case k.node != e.Node || p.name != "vtysh" || k.pid == e.PID:
+		case visible(p.origin) == Origin{}:
+			return Origin{}
+		default:
+			o = p.origin
+		}
+	}
+	return o
 }
 
 // job is the origin of a program whose ancestor is a scheduler.
@@ -196,11 +240,8 @@ func (j *Joiner) job(e *ExecEvent, parent *proc) Origin {
 		if len(line) == 3 && line[1] == "-c" {
 			line = line[2:]
 		}
-		text := strings.TrimSpace(strings.Join(line, " "))
-		for _, known := range j.cron[e.Node] {
-			if text != "" && strings.HasSuffix(known, text) {
-				return Origin{Reason: reasonNode}
-			}
+		if j.own[e.Node].job(strings.Join(line, " ")) {
+			return Origin{Reason: reasonNode}
 		}
 		return Origin{Detached: true, Reason: "cron"}
 	}

@@ -2,9 +2,10 @@
 // addressing, inventory, flows, service levels, calendar, policies, contacts,
 // logbook, procedures and product notes.
 //
-// In: an expanded [scenarios.Site], a language ("fr" or "en") and the start of
-// the session. Out: Markdown ([Render]), and from it a text for a terminal
-// ([Text]) or HTML ([HTML]); and the plan's picture ([Plan], SVG).
+// In: an expanded [scenarios.Site] (that of a variant holds the scenario's lines
+// of the logbook) and [Options]: language, start of the session, time factor.
+// Out: Markdown ([Render]), and from it a text for a terminal ([Text]) or HTML
+// ([HTML]); the plan's picture ([Plan], SVG); or all files at once ([Dossier]).
 //
 // Everything that names a machine, an address, a person or a level of service
 // comes from the site, so that documents and lab can never disagree. The words

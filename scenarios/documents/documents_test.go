@@ -22,12 +22,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// extra is what a scenario adds to the logbook.
-var extra = []scenarios.Entry{{Ago: hours(30), Author: "prestataire", Text: both("Passage du prestataire.", "Contractor on site.")}}
-
 func rendered(t *testing.T, site *scenarios.Site, id, lang string) string {
 	t.Helper()
-	md, err := Render(site, id, lang, start, extra)
+	md, err := Render(site, id, Options{Lang: lang, Start: start})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +174,7 @@ func TestSameFacts(t *testing.T) {
 	placeholders := strings.NewReplacer("ADRESSE", "ADDRESS", "NOM", "NAME", "CARTE", "CARD", "SERVEUR", "SERVER", "COMPTE", "ACCOUNT",
 		"FICHIER", "FILE", "CHAINE", "CHAIN", "PAQUET", "PACKAGE", "PARTAGE", "SHARE", "GROUPE", "GROUP", "DOSSIER", "FOLDER", "DEPOT", "REPO",
 		"INSTANTANE", "SNAPSHOT", "COPIE", "COPY", "NUMERO", "NUMBER", "AAAAMMJJ", "YYYYMMDD", "DOMAINE", "DOMAIN", "IDENTIFIANT", "IDENTIFIER", "TEXTE", "TEXT", "QUI", "WHO",
-		"chemin", "path", "sauvegarde.ldif", "backup.ldif", "essai", "trial", "reglage = valeur", "setting = value")
+		"plan.fr.svg", "plan.en.svg", "chemin", "path", "sauvegarde.ldif", "backup.ldif", "essai", "trial", "reglage = valeur", "setting = value")
 	facts := func(md string) []string {
 		md = base.ReplaceAllString(strings.ReplaceAll(md, "```", ""), "DATABASE")
 		list := codeSpan.FindAllString(placeholders.Replace(md), -1)
@@ -232,6 +229,21 @@ func TestEverythingIsThere(t *testing.T) {
 			for _, s := range site.Services {
 				has("services", "`"+s.ID+"`", s.Title.In(lang))
 			}
+			for _, x := range site.Devices {
+				has("adressage", x.Name, x.Address.String())
+			}
+			for _, p := range site.Prices {
+				item := p.Item.In(lang)
+				if lang == "fr" {
+					item = typography(item)
+				}
+				has("tarifs", item)
+			}
+			for _, n := range site.Notes {
+				if _, err := Render(site, n.Document, Options{Lang: lang, Start: start}); err != nil {
+					t.Errorf("%s: a note of a document that does not exist: %v", name, err)
+				}
+			}
 			for _, c := range site.Contacts {
 				has("contacts", "`"+c.ID+"`")
 			}
@@ -266,15 +278,12 @@ func TestLogbookDates(t *testing.T) {
 	if strings.Contains(md, "trop vieux") {
 		t.Error("an entry older than the 30 days")
 	}
-	first, second := strings.Index(md, "19/11 09"), strings.Index(md, "23/11 03")
+	first, second := strings.Index(md, "19/11 11"), strings.Index(md, "24/11 00"+nbsp+"h"+nbsp+"40")
 	if first < 0 || second < first {
 		t.Errorf("entries missing or out of order:\n%s", md)
 	}
-	if !strings.Contains(md, "prestataire") {
-		t.Error("the scenario's entry is missing")
-	}
-	later, err := Render(fixture(), "cahier", "fr", start.Add(24*time.Hour), nil)
-	if err != nil || !strings.Contains(later, "20/11 09") {
+	later, err := Render(fixture(), "cahier", Options{Start: start.Add(24 * time.Hour)})
+	if err != nil || !strings.Contains(later, "20/11 ") {
 		t.Errorf("dates do not follow the start (%v):\n%s", err, later)
 	}
 }
@@ -294,7 +303,7 @@ func TestBackupLine(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	if _, err := Render(fixture(), "solution", "fr", start, nil); !errors.Is(err, ErrUnknown) {
+	if _, err := Render(fixture(), "solution", Options{Start: start}); !errors.Is(err, ErrUnknown) {
 		t.Error(err)
 	}
 	names, err := texts.ReadDir("text")
@@ -356,4 +365,145 @@ func TestPlanDoesNotOverlap(t *testing.T) {
 			}
 		}
 	}
+}
+
+// variants are the real company in every variant of a scenario and its twin.
+func variants(t *testing.T, seed uint64) map[string]*scenarios.Variant {
+	t.Helper()
+	all := map[string]*scenarios.Variant{}
+	for _, id := range scenarios.Library() {
+		scn, err := scenarios.LoadScenario(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site, err := scenarios.LoadSiteOf(scn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []string{scenarios.Healthy}
+		for _, v := range scn.Variants {
+			ids = append(ids, v.ID)
+		}
+		for _, v := range ids {
+			if all[id+"/"+v], err = scenarios.Draw(scn, site, seed, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+// TestDossier: all documents and pictures in both languages, the scenario's
+// lines of the logbook among them, none of them twice; and the same file on all
+// variants and the twin of a seed.
+func TestDossier(t *testing.T) {
+	all := variants(t, 3)
+	for name, v := range all {
+		files, err := Dossier(v.Site, Options{Start: start})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) != 2*(len(entries)+1) || !bytes.Contains(files["plan.fr.svg"], []byte("<svg")) {
+			t.Errorf("%s: %d files", name, len(files))
+		}
+		for _, lang := range []string{"fr", "en"} {
+			log := string(files["cahier."+lang+".md"])
+			for _, e := range append(slices.Clone(v.Scenario.Logbook), v.Scenario.Healthy.Logbook...) {
+				if text := []rune(e.Text.In(lang)); !strings.Contains(log, string(text[:20])) {
+					t.Errorf("%s: the line %q of the scenario is not in the logbook", name, string(text[:20]))
+				}
+			}
+			seen := map[string]bool{}
+			for row := range strings.Lines(log) {
+				if strings.HasPrefix(row, "| ") && seen[row] {
+					t.Errorf("%s: twice in the logbook (%s): %s", name, lang, row)
+				}
+				seen[row] = true
+			}
+		}
+		id, _, _ := strings.Cut(name, "/")
+		twin, err := Dossier(all[id+"/"+scenarios.Healthy].Site, Options{Start: start})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(twin, files); d != "" {
+			t.Errorf("%s: its documents tell it from the healthy twin:\n%s", name, d)
+		}
+	}
+}
+
+// TestWorkingHours: what is older than a day was written by people at work,
+// whatever the day and hour of the session; order and length of the list stay.
+func TestWorkingHours(t *testing.T) {
+	site := variants(t, 1)["lost-connectivity/healthy"].Site
+	for day := range 14 {
+		for _, hour := range []int{0, 7, 9, 14, 23} {
+			begin := time.Date(2026, 11, 20+day, hour, 25, 0, 0, time.UTC)
+			var before time.Time
+			for _, e := range site.Logbook {
+				ago := time.Duration(e.Ago)
+				if ago < 24*time.Hour {
+					continue
+				}
+				at := worked(begin.Add(-ago))
+				minute := at.Hour()*60 + at.Minute()
+				if d := at.Weekday(); d == time.Saturday || d == time.Sunday || minute < workBegins || minute > workEnds {
+					t.Errorf("start %v: an entry of %v", begin, at)
+				}
+				if at.Before(before) || !at.Before(begin) {
+					t.Errorf("start %v: %v comes after %v", begin, before, at)
+				}
+				before = at
+			}
+			md, err := Render(site, "cahier", Options{Start: begin})
+			if err != nil || strings.Count(md, "\n| ") != len(site.Logbook)+1 {
+				t.Errorf("start %v: %d lines for %d entries (%v)", begin, strings.Count(md, "\n| "), len(site.Logbook), err)
+			}
+		}
+	}
+}
+
+// TestCalendar: hours follow the time factor, the current windows and their
+// scope are named.
+func TestCalendar(t *testing.T) {
+	render := func(o Options) string {
+		t.Helper()
+		md, err := Render(fixture(), "calendrier", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return md
+	}
+	md := render(Options{Lang: "en", Start: start})
+	for _, w := range []string{"24 Nov 05:40 | 24 Nov 20:40", "24 Nov 21:40 | 24 Nov 22:40", "It is 09:40; now:", "**Production** – production; scope: all; until 24 Nov 20:40"} {
+		if !strings.Contains(md, w) {
+			t.Errorf("%q is missing:\n%s", w, md)
+		}
+	}
+	md = render(Options{Lang: "en", Start: start, Now: start.Add(75 * time.Minute), Factor: 0.1})
+	for _, w := range []string{"24 Nov 09:16 | 24 Nov 10:46", "24 Nov 10:52 | 24 Nov 10:58", "It is 10:55; now:", "**Evening window**", "multiplied, like all its durations, by 0.1"} {
+		if !strings.Contains(md, w) {
+			t.Errorf("%q is missing:\n%s", w, md)
+		}
+	}
+	if md = render(Options{Start: start, Now: start.Add(11*time.Hour + 30*time.Minute)}); !strings.Contains(md, "aucune fenêtre n’est en cours") {
+		t.Errorf("between two windows:\n%s", md)
+	}
+	slots := Calendar(fixture(), Options{Lang: "fr", Start: start})
+	if len(slots) != 3 || slots[0].Title != "Production" || !slots[0].Current || slots[1].Current || slots[2].Kind != "GEL" {
+		t.Errorf("%+v", slots)
+	}
+}
+
+// TestEnglishSigns: no French spacing in an English text.
+func TestEnglishSigns(t *testing.T) {
+	each(t, func(t *testing.T, _ *scenarios.Site, _, lang, md string) {
+		if lang == "fr" {
+			return
+		}
+		text := strings.ReplaceAll(anyCode.ReplaceAllString(md, "`x`"), " :|", "")
+		for _, m := range regexp.MustCompile(`[^|] [;:!?»]|«|[a-z]'[a-z]`).FindAllStringIndex(text, -1) {
+			t.Errorf("…%s…", text[max(0, m[0]-20):min(len(text), m[1]+20)])
+		}
+	})
 }

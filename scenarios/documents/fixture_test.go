@@ -87,7 +87,12 @@ func fixture() *scenarios.Site {
 		Logbook: []scenarios.Entry{
 			{Ago: hours(24 * 40), Author: "moi", Text: both("trop vieux", "too old")},
 			{Ago: hours(24 * 5), Author: "moi", Node: "rt-2", Text: both("Relevé : « rien à signaler » ; 38 % de charge.", "Checked: nothing to report, 38% load.")},
+			{Ago: hours(9), Author: "prestataire", Text: both("Passage du prestataire.", "Contractor at work.")},
 		},
+		Devices: []scenarios.Device{{Name: "imp-1", Title: both("Imprimante", "Printer"), Segment: "bur", Address: a("10.1.30.50")}},
+		Prices: []scenarios.Price{{Item: both("Astreinte", "On call"), Price: both("140 € de l’heure", "€140 an hour")},
+			{Item: both("Stockage", "Storage"), Price: both("240 € par an", "€240 a year"), Approval: both("responsable", "manager")}},
+		Notes: []scenarios.Note{{Document: "flux", Text: both("Le pare-feu refuse le reste.", "The firewall refuses the rest.")}},
 		Contacts: []scenarios.Contact{{ID: "technician", Title: both("Technicien", "Technician"), Person: "moi", Reach: both("guichet, 3 à 5 min", "service desk, 3 to 5 min")},
 			{ID: "operator", Title: both("Opérateur", "Carrier"), Reach: both("guichet", "service desk")}},
 	}

@@ -36,6 +36,7 @@ var entries = []entry{
 	{"calendrier", "Calendrier de production et fenêtres", "Production calendar and windows"},
 	{"sauvegarde", "Politique de sauvegarde", "Backup policy"},
 	{"securite", "Politique de sécurité", "Security policy"},
+	{"tarifs", "Grille tarifaire", "Price list"},
 	{"cahier", "Cahier d’exploitation des 30 derniers jours", "Operations log of the last 30 days"},
 	{"pr-04", "PR-04 : bascule manuelle sur le lien de secours", "PR-04: manual switch-over to the backup line"},
 	{"notice-reseau", "Notice : réseau d’un poste Linux", "Note: network of a Linux machine"},
@@ -70,28 +71,75 @@ func List(lang string) []Doc {
 //go:embed text/*.md
 var texts embed.FS
 
-// Render writes one document in Markdown. site must be expanded; start is when
-// the session begins, in the candidate's time zone; extra is what the scenario
-// adds to the logbook.
-func Render(site *scenarios.Site, id, lang string, start time.Time, extra []scenarios.Entry) (string, error) {
-	if lang != "en" {
-		lang = "fr"
+// Options say how documents are written.
+type Options struct {
+	Lang string // "en", else French
+	// Start is when the session begins, in the candidate's time zone.
+	Start time.Time
+	// Now is when the document is read; zero means Start.
+	Now time.Time
+	// Factor multiplies the hours of the calendar, as it does every duration of
+	// the session; zero means 1.
+	Factor float64
+}
+
+// norm fills what was left out.
+func (o Options) norm() Options {
+	if o.Lang != "en" {
+		o.Lang = "fr"
 	}
-	for _, d := range List(lang) {
+	if o.Now.IsZero() {
+		o.Now = o.Start
+	}
+	if o.Factor == 0 {
+		o.Factor = 1
+	}
+	return o
+}
+
+// at is a time of the calendar.
+func (o Options) at(d scenarios.Duration) time.Time {
+	return o.Start.Add(time.Duration(float64(d) * o.Factor))
+}
+
+// Render writes one document in Markdown. site must be expanded; that of a
+// variant holds the scenario's own lines of the logbook.
+func Render(site *scenarios.Site, id string, o Options) (string, error) {
+	o = o.norm()
+	for _, d := range List(o.Lang) {
 		if d.ID == id {
-			return render(site, d, lang, start, extra)
+			return render(site, d, o)
 		}
 	}
 	return "", fmt.Errorf("document %q: %w", id, ErrUnknown)
 }
 
-func render(site *scenarios.Site, d Doc, lang string, start time.Time, extra []scenarios.Entry) (string, error) {
-	name := d.ID + "." + lang + ".md"
+// Dossier returns the candidate's whole file by file name: every document
+// (ID.fr.md, ID.en.md) and the drawn plan (plan.fr.svg, plan.en.svg) in both
+// languages, whatever o.Lang says.
+func Dossier(site *scenarios.Site, o Options) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, lang := range []string{"fr", "en"} {
+		o.Lang = lang
+		for _, d := range List(lang) {
+			text, err := Render(site, d.ID, o)
+			if err != nil {
+				return nil, err
+			}
+			files[d.ID+"."+lang+".md"] = []byte(text)
+		}
+		files["plan."+lang+".svg"] = Plan(site, PlanOptions{Lang: lang})
+	}
+	return files, nil
+}
+
+func render(site *scenarios.Site, d Doc, o Options) (string, error) {
+	name := d.ID + "." + o.Lang + ".md"
 	source, err := texts.ReadFile("text/" + name)
 	if err != nil {
 		return "", fmt.Errorf("document %s: %w", d.ID, err)
 	}
-	v := newView(site, lang, start, extra)
+	v := newView(site, o)
 	t, err := template.New(name).Option("missingkey=error").Funcs(v.functions()).Parse(string(source))
 	if err != nil {
 		return "", fmt.Errorf("document %s: %w", d.ID, err)
@@ -107,7 +155,12 @@ func render(site *scenarios.Site, d Doc, lang string, start time.Time, extra []s
 		head += "*" + site.Company.Name + "*\n\n"
 	}
 	text := head + strings.TrimSpace(out.String()) + "\n"
-	if lang == "fr" {
+	for _, n := range site.Notes {
+		if n.Document == d.ID {
+			text += "\n" + strings.TrimSpace(v.text(n.Text)) + "\n"
+		}
+	}
+	if o.Lang == "fr" {
 		text = typography(text)
 	}
 	return text, nil

@@ -14,18 +14,16 @@ import (
 
 // view is a site as the templates see it.
 type view struct {
-	Site  *scenarios.Site
-	Lang  string
-	Start time.Time
-	extra []scenarios.Entry
+	Site *scenarios.Site
+	Options
 
 	segments map[string]*scenarios.Segment
 	people   map[string]*scenarios.Person
 	net      *network
 }
 
-func newView(site *scenarios.Site, lang string, start time.Time, extra []scenarios.Entry) *view {
-	v := &view{Site: site, Lang: lang, Start: start, extra: extra,
+func newView(site *scenarios.Site, o Options) *view {
+	v := &view{Site: site, Options: o,
 		segments: map[string]*scenarios.Segment{}, people: map[string]*scenarios.Person{}}
 	for i := range site.Segments {
 		v.segments[site.Segments[i].ID] = &site.Segments[i]
@@ -45,7 +43,8 @@ func (v *view) functions() template.FuncMap {
 		"backups": v.backups, "logbook": v.logbook, "contacts": v.contacts, "people": v.peopleTable, "groups": v.groups,
 		"outside": v.outside, "inside": v.inside, "plan": func() string { return "```\n" + v.net.text(v.Lang) + "```" },
 		"backupLine": v.backupLine, "day": func() string { return v.day(v.Start) }, "clock": func() string { return v.clock(v.Start) },
-		"admin": v.admin, "account": v.account, "secretTitles": v.secretTitles, "nodeCount": v.nodeCount,
+		"admin": v.admin, "account": v.account, "holder": v.holder, "secretTitles": v.secretTitles, "nodeCount": v.nodeCount,
+		"current": v.current, "factor": v.factor, "prices": v.prices, "de": scenarios.De,
 	}
 }
 
@@ -132,6 +131,9 @@ func (v *view) addresses() string {
 				rows = append(rows, row{f.Address, []string{f.Address.String(), n.Name, f.Name, strings.ToUpper(f.Segment), v.text(n.Title)}})
 			}
 		}
+	}
+	for _, x := range v.Site.Devices {
+		rows = append(rows, row{x.Address, []string{x.Address.String(), x.Name, "–", strings.ToUpper(x.Segment), v.text(x.Title)}})
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return a.addr.Compare(b.addr) })
 	cells := make([][]string, len(rows))
@@ -295,11 +297,11 @@ func (v *view) services() string {
 		}
 		item(v.tr("Identifiant", "Identifier"), "`"+s.ID+"`")
 		item(v.tr("Machines", "Machines"), strings.Join(s.Nodes, ", "))
-		item(v.tr("Dépend de", "Depends on"), strings.Join(needs, " ; "))
+		item(v.tr("Dépend de", "Depends on"), strings.Join(needs, v.tr(" ; ", "; ")))
 		item(v.tr("Disponibilité", "Availability"), v.decimal(s.Availability)+nbsp+"% – "+v.text(s.Hours))
 		item(v.tr("Durée maximale d’interruption (RTO)", "Longest interruption (RTO)"), v.span(time.Duration(s.RTO)))
 		item(v.tr("Perte de données maximale (RPO)", "Largest loss of data (RPO)"), v.span(time.Duration(s.RPO)))
-		item(v.tr("Utilisateurs", "Users"), strings.Join(users, " ; "))
+		item(v.tr("Utilisateurs", "Users"), strings.Join(users, v.tr(" ; ", "; ")))
 		item(v.tr("Coût d’un arrêt", "Cost of a stop"), v.text(s.Cost))
 		item(v.tr("Vérifié par", "Checked by"), v.checks(s.ID))
 		b.WriteString("\n")
@@ -329,26 +331,84 @@ func (v *view) checks(service string) string {
 			s += v.tr(" vers ", " to ") + p.Target
 		}
 		if p.Port != 0 {
-			s += fmt.Sprintf(v.tr(", port %d", ", port %d"), p.Port)
+			s += fmt.Sprintf(", port %d", p.Port)
 		}
 		if !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
-	return strings.Join(list, " ; ")
+	return strings.Join(list, v.tr(" ; ", "; "))
+}
+
+// Slot is a window of the calendar at its hours of the day.
+type Slot struct {
+	From, Until time.Time
+	// Kind, Title and Scope are words of the language asked for; Scope may be
+	// empty.
+	Kind, Title, Scope string
+	Current            bool // o.Now lies in it
+}
+
+// Calendar lists the windows by their beginning.
+func Calendar(site *scenarios.Site, o Options) []Slot {
+	o = o.norm()
+	kinds := map[string]scenarios.Text{"production": {FR: "production", EN: "production"},
+		"maintenance": {FR: "fenêtre de maintenance", EN: "maintenance window"}, "freeze": {FR: "GEL", EN: "FREEZE"}}
+	list := slices.Clone(site.Windows)
+	slices.SortStableFunc(list, func(a, b scenarios.Window) int { return cmp.Compare(a.Start, b.Start) })
+	slots := make([]Slot, len(list))
+	for i, w := range list {
+		from, until := o.at(w.Start), o.at(w.End)
+		slots[i] = Slot{from, until, cmp.Or(kinds[w.Kind].In(o.Lang), w.Kind), w.Title.In(o.Lang), w.Scope.In(o.Lang),
+			!o.Now.Before(from) && o.Now.Before(until)}
+	}
+	return slots
 }
 
 func (v *view) windows() string {
-	kinds := map[string]string{"production": v.tr("production", "production"), "maintenance": v.tr("fenêtre de maintenance", "maintenance window"),
-		"freeze": v.tr("GEL", "FREEZE")}
-	list := slices.Clone(v.Site.Windows)
-	slices.SortStableFunc(list, func(a, b scenarios.Window) int { return cmp.Compare(a.Start, b.Start) })
 	var rows [][]string
-	for _, w := range list {
-		rows = append(rows, []string{v.short(v.Start.Add(time.Duration(w.Start))), v.short(v.Start.Add(time.Duration(w.End))),
-			cmp.Or(kinds[w.Kind], w.Kind), v.text(w.Title), cmp.Or(v.text(w.Scope), "–")})
+	for _, s := range Calendar(v.Site, v.Options) {
+		rows = append(rows, []string{v.short(s.From), v.short(s.Until), s.Kind, s.Title, cmp.Or(s.Scope, "–")})
 	}
 	return table([]string{v.tr("Début", "From"), v.tr("Fin", "Until"), v.tr("Nature", "Kind"), v.tr("Objet", "What"), v.tr("Portée", "Scope")}, rows)
+}
+
+// current says what is on now, with its scope.
+func (v *view) current() string {
+	var on []string
+	for _, s := range Calendar(v.Site, v.Options) {
+		if !s.Current {
+			continue
+		}
+		line := "- **" + s.Title + "** – " + s.Kind
+		if s.Scope != "" {
+			line += v.tr(" ; portée : ", "; scope: ") + s.Scope
+		}
+		on = append(on, line+v.tr(" ; jusqu’au ", "; until ")+v.short(s.Until))
+	}
+	if len(on) == 0 {
+		return v.tr("Il est ", "It is ") + v.clock(v.Now) + v.tr(" : aucune fenêtre n’est en cours.", ": no window is open.")
+	}
+	return v.tr("Il est ", "It is ") + v.clock(v.Now) + v.tr(" ; en cours :", "; now:") + "\n\n" + strings.Join(on, "\n")
+}
+
+// factor is the time factor when it is not 1.
+func (v *view) factor() string {
+	if v.Factor == 1 {
+		return ""
+	}
+	return v.decimal(v.Factor)
+}
+
+func (v *view) prices() string {
+	if len(v.Site.Prices) == 0 {
+		return v.tr("Aucun tarif n’est convenu.", "No price is agreed.")
+	}
+	var rows [][]string
+	for _, p := range v.Site.Prices {
+		rows = append(rows, []string{v.text(p.Item), v.text(p.Price), cmp.Or(v.text(p.Approval), v.tr("dans le budget", "within the budget"))})
+	}
+	return table([]string{v.tr("Objet", "Item"), v.tr("Prix", "Price"), v.tr("Accord", "Approval")}, rows)
 }
 
 func (v *view) backups() string {
@@ -362,18 +422,52 @@ func (v *view) backups() string {
 
 // logbook is the last 30 days, oldest first.
 func (v *view) logbook() string {
-	list := append(slices.Clone(v.Site.Logbook), v.extra...)
-	list = slices.DeleteFunc(list, func(e scenarios.Entry) bool { return time.Duration(e.Ago) > 31*24*time.Hour })
-	slices.SortStableFunc(list, func(a, b scenarios.Entry) int { return cmp.Compare(b.Ago, a.Ago) })
-	var rows [][]string
-	for _, e := range list {
+	type line struct {
+		at    time.Time
+		cells []string
+	}
+	var lines []line
+	for _, e := range v.Site.Logbook {
+		ago := time.Duration(e.Ago)
+		if ago > 31*24*time.Hour {
+			continue
+		}
+		at := v.Start.Add(-ago)
+		if ago >= 24*time.Hour {
+			at = worked(at)
+		}
 		author := e.Author
 		if p := v.people[e.Author]; p != nil {
 			author = initial(p.FirstName) + nbsp + p.LastName
 		}
-		rows = append(rows, []string{v.short(v.Start.Add(-time.Duration(e.Ago))), author, cmp.Or(e.Node, "–"), v.text(e.Text)})
+		lines = append(lines, line{at, []string{v.short(at), author, cmp.Or(e.Node, "–"), v.text(e.Text)}})
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
+	rows := make([][]string, len(lines))
+	for i, l := range lines {
+		rows[i] = l.cells
 	}
 	return table([]string{"Date", v.tr("Auteur", "Author"), v.tr("Machine", "Machine"), v.tr("Écriture", "Entry")}, rows)
+}
+
+// Working hours, in minutes of the day: 08:00 to 17:30.
+const workBegins, workEnds = 8 * 60, 17*60 + 30
+
+// worked moves a time into the working hours of a working day without changing
+// the order of two times: a day is drawn together to its working hours, the
+// weekend joins the Friday before it.
+func worked(t time.Time) time.Time {
+	year, month, day := t.Date()
+	length, into := 24*60, t.Hour()*60+t.Minute()
+	switch t.Weekday() {
+	case time.Friday:
+		length *= 3
+	case time.Saturday:
+		day, length, into = day-1, length*3, into+24*60
+	case time.Sunday:
+		day, length, into = day-2, length*3, into+2*24*60
+	}
+	return time.Date(year, month, day, 0, workBegins+into*(workEnds-workBegins)/length, 0, 0, t.Location())
 }
 
 func initial(name string) string {
@@ -475,6 +569,16 @@ func (v *view) account() string {
 	for i := range v.Site.Nodes {
 		if n := &v.Site.Nodes[i]; n.Class == scenarios.Admin && v.people[n.User] != nil {
 			return v.people[n.User].Login
+		}
+	}
+	return ""
+}
+
+// holder is the name of the person who works on the administration workstation.
+func (v *view) holder() string {
+	for i := range v.Site.Nodes {
+		if n := &v.Site.Nodes[i]; n.Class == scenarios.Admin && v.people[n.User] != nil {
+			return v.people[n.User].FirstName + " " + v.people[n.User].LastName
 		}
 	}
 	return ""

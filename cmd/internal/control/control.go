@@ -4,6 +4,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"net/rpc"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/situlab/situlab/labnet/host"
@@ -82,21 +84,62 @@ func (e *NobodyError) Unwrap() error { return e.Err }
 // InputError marks wrong input (exit code 2).
 func (e *NobodyError) InputError() {}
 
-// Call calls a method of the process that holds a lab.
-func Call(lab, method string, args, reply any) error {
+// Call calls a method of the process that holds a lab. When ctx ends the caller
+// stops waiting; the holder finishes what it began.
+func Call(ctx context.Context, lab, method string, args, reply any) error {
+	client, err := dial(lab)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return wait(ctx, client.Go(service+"."+method, args, reply, make(chan *rpc.Call, 1)))
+}
+
+func dial(lab string) (*rpc.Client, error) {
 	c, err := net.Dial("unix", socket(lab))
 	if errors.Is(err, fs.ErrPermission) {
-		return host.Errorf("run as root", "lab %q: %w", lab, err)
+		return nil, host.Errorf("run as root", "lab %q: %w", lab, err)
 	}
 	if err != nil {
-		return &NobodyError{lab, err}
+		return nil, &NobodyError{lab, err}
 	}
-	client := rpc.NewClient(c)
-	defer client.Close()
-	err = client.Call(service+"."+method, args, reply)
-	var remote rpc.ServerError
-	if errors.As(err, &remote) {
-		return errors.New(string(remote))
-	}
-	return err
+	return rpc.NewClient(c), nil
 }
+
+func wait(ctx context.Context, call *rpc.Call) error {
+	select {
+	case <-call.Done:
+		return remote(call.Error)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// remote makes what it was of an error that came over the socket as a text.
+func remote(err error) error {
+	var text rpc.ServerError
+	if !errors.As(err, &text) {
+		return err
+	}
+	if why, ok := strings.CutPrefix(string(text), refusal); ok {
+		return &RefusedError{why}
+	}
+	return errors.New(string(text))
+}
+
+// refusal begins the text of an error that is about what the caller asked.
+const refusal = "\x01refused\x01"
+
+// Refusef is what a holder's method answers when what it is asked for is wrong:
+// the caller of [Call] gets a [RefusedError] of this text.
+func Refusef(format string, args ...any) error {
+	return errors.New(refusal + fmt.Sprintf(format, args...))
+}
+
+// RefusedError says why the holder of a lab does not do what it was asked.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return e.Why }
+
+// InputError marks wrong input (exit code 2).
+func (e *RefusedError) InputError() {}

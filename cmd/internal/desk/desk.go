@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // Dir is the directory of the socket on the administration workstation, Socket
@@ -78,7 +79,10 @@ func NewConn(rw io.ReadWriteCloser) *Conn {
 	return &Conn{rw: rw, sc: sc}
 }
 
-// Send sends a message.
+// patience is how long a peer may leave a message unread.
+const patience = 10 * time.Second
+
+// Send sends a message; a peer that does not read gets an error in the end.
 func (c *Conn) Send(m Message) error {
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -89,6 +93,11 @@ func (c *Conn) Send(m Message) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d, ok := c.rw.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		if err := d.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+	}
 	_, err = c.rw.Write(append(b, '\n'))
 	return err
 }

@@ -2,7 +2,9 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -10,19 +12,21 @@ import (
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
+	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/scenarios"
 )
 
 // calls are the control methods of a keeper (net/rpc wants its own shape).
 type calls keeper
 
+// ResetArgs says in which language the steps of a reset are told.
+type ResetArgs struct{ Lang string }
+
 // NodeArgs names a node.
 type NodeArgs struct{ Node string }
 
-// Down asks a keeper to take its lab down and waits until it is gone.
-func Down(lab string) error {
-	return control.Call(lab, "Down", &control.None{}, &control.None{})
-}
+// Said tells what the keeper has said since; see [control.Talk].
+func (c *calls) Said(a *control.After, out *control.Said) error { return c.talk.Said(a, out) }
 
 // Down takes the lab down; the answer comes when it is gone.
 func (c *calls) Down(_ *control.None, _ *control.None) error {
@@ -33,18 +37,24 @@ func (c *calls) Down(_ *control.None, _ *control.None) error {
 }
 
 // Reset gives the lab pristine disks and waits until it is ready.
-func (c *calls) Reset(_ *control.None, _ *control.None) error {
-	ctx := context.Background()
+func (c *calls) Reset(a *ResetArgs, _ *control.None) error {
+	if !c.work.TryLock() {
+		return control.Refusef("lab %q is being reset or taken down already", c.lab.Name())
+	}
+	defer c.work.Unlock()
+	c.ui.Lang = a.Lang // nothing else speaks while work is held
+	ctx, cancel := context.WithTimeout(c.life, provision.ReadyTimeout)
+	defer cancel()
 	if err := c.lab.Reset(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	c.faults = map[string]injected{}
 	c.mu.Unlock()
-	if err := c.lab.WaitRunning(ctx); err != nil {
+	if err := provision.WaitRunning(ctx, c.lab, c.ui); err != nil {
 		return err
 	}
-	_, err := provision.WaitGreen(ctx, c.lab, c.ui)
+	_, err := provision.WaitGreen(c.life, c.lab, c.ui)
 	return err
 }
 
@@ -55,43 +65,38 @@ const rebootTimeout = time.Minute
 func (c *calls) Reboot(a *NodeArgs, _ *control.None) error {
 	ctx, cancel := context.WithTimeout(context.Background(), rebootTimeout)
 	defer cancel()
-	return c.lab.Reboot(ctx, a.Node)
+	err := c.lab.Reboot(ctx, a.Node)
+	if errors.Is(err, labnet.ErrNoNode) {
+		return c.noNode(a.Node)
+	}
+	return err
 }
 
-// Inspection is what is known of the nodes.
-type Inspection struct {
-	Lab   string     `json:"lab"`
-	Site  string     `json:"site"`
-	Nodes []NodeInfo `json:"nodes"`
+func (c *calls) noNode(name string) error {
+	return control.Refusef("lab %q has no node %q; nodes: situlab lab inspect %s", c.lab.Name(), name, c.lab.Name())
 }
 
-// NodeInfo is one node.
-type NodeInfo struct {
-	Name     string   `json:"name"`
-	Class    string   `json:"class"`
-	State    string   `json:"state"`
-	PID      int      `json:"pid"`
-	Networks []string `json:"networks"` // interface=segment[/address]
+// node finds a node that a fault can be written into.
+func (c *calls) node(name string) (node.Node, error) {
+	if n := c.lab.Node(name); n != nil {
+		return n, nil
+	}
+	if !slices.ContainsFunc(c.site.Nodes, func(n scenarios.Node) bool { return n.Name == name }) {
+		return nil, c.noNode(name)
+	}
+	return nil, control.Refusef("node %q of lab %q is off; start it: situlab lab reboot %s %s", name, c.lab.Name(), c.lab.Name(), name)
 }
 
 // Inspect lists the nodes with their states.
-func (c *calls) Inspect(_ *control.None, out *Inspection) error {
-	out.Lab, out.Site = c.lab.Name(), c.site.ID
-	for _, n := range c.site.Nodes {
-		info := NodeInfo{Name: n.Name, Class: string(n.Class), State: string(c.lab.NodeState(n.Name))}
-		if m := c.lab.Node(n.Name); m != nil {
-			info.PID = m.PID()
-		}
-		for _, i := range n.Interfaces {
-			net := i.Name + "=" + i.Segment
-			if i.Address.IsValid() {
-				net += "/" + i.Address.String()
-			}
-			info.Networks = append(info.Networks, net)
-		}
-		out.Nodes = append(out.Nodes, info)
-	}
+func (c *calls) Inspect(_ *control.None, out *provision.Inspection) error {
+	*out = provision.Inspect(c.lab)
 	return nil
+}
+
+// Plan gives the network as the site says.
+func (c *calls) Plan(_ *control.None, out *provision.Plan) (err error) {
+	*out, err = provision.PlanOf(c.lab)
+	return err
 }
 
 // FaultInfo is an injected fault.
@@ -109,9 +114,9 @@ func (c *calls) Inject(f *scenarios.Fault, out *FaultInfo) error {
 	if err != nil {
 		return err
 	}
-	n := c.lab.Node(f.Node)
-	if n == nil {
-		return fmt.Errorf("%w: %s", labnet.ErrNoNode, f.Node)
+	n, err := c.node(f.Node)
+	if err != nil {
+		return err
 	}
 	if err := x.Inject(n, time.Now()); err != nil {
 		return err
@@ -141,20 +146,21 @@ func (c *calls) Faults(_ *control.None, out *[]FaultInfo) error {
 }
 
 // Heal takes a fault back.
-func (c *calls) Heal(id *string, _ *control.None) error {
+func (c *calls) Heal(id *string, out *FaultInfo) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x, ok := c.faults[*id]
 	if !ok {
-		return fmt.Errorf("no fault %q; faults: situlab fault list LAB", *id)
+		return control.Refusef("lab %q has no fault %q; faults: situlab fault list %s", c.lab.Name(), *id, c.lab.Name())
 	}
-	n := c.lab.Node(x.spec.Node)
-	if n == nil {
-		return fmt.Errorf("node %s is off", x.spec.Node)
+	n, err := c.node(x.spec.Node)
+	if err != nil {
+		return err
 	}
 	if err := x.fault.Heal(n); err != nil {
 		return err
 	}
 	delete(c.faults, *id)
+	*out = FaultInfo{ID: *id, Kind: x.spec.Kind, Node: x.spec.Node, Artefact: x.fault.Artefact()}
 	return nil
 }

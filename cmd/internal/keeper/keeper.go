@@ -9,12 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,7 +22,6 @@ import (
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
-	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -46,11 +44,10 @@ type Started struct {
 	Probes int    `json:"probes"`
 }
 
-// progress is one line that the keeper writes to its parent while it starts.
-type progress struct {
-	Step  string   `json:"step,omitempty"`
-	Done  int      `json:"done,omitempty"`
-	Total int      `json:"total,omitempty"`
+// message is one line of JSON that the keeper writes to its parent while it
+// starts: a report to show, or how the start ended.
+type message struct {
+	ui.Report
 	Ready *Started `json:"ready,omitempty"`
 	Error string   `json:"error,omitempty"`
 	Code  int      `json:"code,omitempty"`
@@ -90,21 +87,18 @@ func Start(ctx context.Context, o Options, u *ui.UI) (*Started, error) {
 	sc := bufio.NewScanner(out)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
-		var p progress
-		if err := json.Unmarshal(sc.Bytes(), &p); err != nil {
+		var m message
+		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
 			return nil, fmt.Errorf("the keeper of lab %s said %q", o.Name, sc.Text())
 		}
 		switch {
-		case p.Ready != nil:
-			return p.Ready, cmd.Process.Release()
-		case p.Error != "":
+		case m.Ready != nil:
+			return m.Ready, cmd.Process.Release()
+		case m.Error != "":
 			_ = cmd.Wait()
-			return nil, &StartError{p.Error, p.Code}
-		case p.Total > 0:
-			u.Progress(p.Step, p.Done, p.Total)
-		default:
-			u.Step("%s", p.Step)
+			return nil, &StartError{m.Error, m.Code}
 		}
+		u.Say(m.Report)
 	}
 	err = cmd.Wait()
 	if ctx.Err() != nil {
@@ -125,17 +119,17 @@ func Main(arg string, exit func(error) int) int {
 	defer stop()
 	enc := json.NewEncoder(os.Stdout)
 	var mu sync.Mutex
-	say := func(p progress) {
+	say := func(m message) {
 		mu.Lock()
 		defer mu.Unlock()
-		_ = enc.Encode(p)
+		_ = enc.Encode(m)
 	}
 	k, err := start(ctx, o, say)
 	if err != nil {
-		say(progress{Error: ui.New(false, o.Lang).Text(err), Code: exit(err)})
+		say(message{Error: ui.New(false, o.Lang).Text(err), Code: exit(err)})
 		return exit(err)
 	}
-	say(progress{Ready: &k.started})
+	say(message{Ready: &k.started})
 	// The parent is gone from here on.
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err == nil {
@@ -147,6 +141,8 @@ func Main(arg string, exit func(error) int) int {
 	case <-ctx.Done():
 	case <-k.down:
 	}
+	k.end()
+	k.work.Lock() // what was at work on the lab has given up
 	err = k.lab.Close(context.Background())
 	k.downErr <- err
 	_ = k.server.Close() // the one who asked has the answer then
@@ -163,6 +159,10 @@ type keeper struct {
 	started Started
 	server  *control.Server
 	ui      *ui.UI
+	talk    control.Talk // what is said once the lab is ready
+	life    context.Context
+	end     context.CancelFunc
+	work    sync.Mutex // held by what works on the lab as a whole
 	down    chan struct{}
 	once    sync.Once
 	downErr chan error
@@ -177,7 +177,7 @@ type injected struct {
 	fault fault.Fault
 }
 
-func start(ctx context.Context, o Options, say func(progress)) (*keeper, error) {
+func start(ctx context.Context, o Options, say func(message)) (*keeper, error) {
 	site, err := scenarios.LoadSite(o.Site)
 	if err != nil {
 		return nil, err
@@ -185,78 +185,27 @@ func start(ctx context.Context, o Options, say func(progress)) (*keeper, error) 
 	if site, err = scenarios.Expand(site, o.Seed); err != nil {
 		return nil, err
 	}
-	u := ui.New(false, o.Lang)
-	u.Err = lines{say}
-	k := &keeper{site: site, ui: u, down: make(chan struct{}), downErr: make(chan error, 1), faults: map[string]injected{}}
-	if k.lab, err = provision.Lab(ctx, provision.Options{Name: o.Name, Site: site, Start: time.Now(), UI: u}); err != nil {
+	k := &keeper{site: site, down: make(chan struct{}), downErr: make(chan error, 1), faults: map[string]injected{}}
+	k.life, k.end = context.WithCancel(context.WithoutCancel(ctx))
+	var ready atomic.Bool
+	k.ui = ui.Relay(o.Lang, func(r ui.Report) {
+		if ready.Load() {
+			k.talk.Say(r)
+		} else {
+			say(message{Report: r})
+		}
+	})
+	if k.lab, err = provision.Lab(ctx, provision.Options{Name: o.Name, Site: site, Start: time.Now(), UI: k.ui}); err != nil {
 		return nil, err
 	}
-	results, err := provision.WaitGreen(ctx, k.lab, u)
-	if err == nil {
-		err = saveSite(o.Name, site)
-	}
+	results, err := provision.WaitGreen(ctx, k.lab, k.ui)
 	if err == nil {
 		k.server, err = control.Serve(o.Name, (*calls)(k))
 	}
 	if err != nil {
 		return nil, errors.Join(err, k.lab.Close(context.WithoutCancel(ctx)))
 	}
+	ready.Store(true)
 	k.started = Started{Lab: o.Name, Nodes: len(site.Nodes), PID: os.Getpid(), Probes: len(results)}
 	return k, nil
-}
-
-// lines passes the UI's lines on to the parent.
-type lines struct{ say func(progress) }
-
-func (l lines) Write(b []byte) (int, error) {
-	text := string(b)
-	// The parent adds its own clock.
-	if i := indexAfter(text, "s] "); i > 0 {
-		text = text[i:]
-	}
-	for len(text) > 0 && (text[len(text)-1] == '\n' || text[len(text)-1] == ' ') {
-		text = text[:len(text)-1]
-	}
-	if text != "" {
-		l.say(progress{Step: text})
-	}
-	return len(b), nil
-}
-
-func indexAfter(s, sep string) int {
-	for i := 0; i+len(sep) <= len(s); i++ {
-		if s[i:i+len(sep)] == sep {
-			return i + len(sep)
-		}
-	}
-	return 0
-}
-
-func siteFile(lab string) string { return filepath.Join(host.LabState(lab), "site.json") }
-
-// saveSite keeps the expanded site for commands that only look at it.
-func saveSite(lab string, site *scenarios.Site) error {
-	b, err := json.Marshal(site)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(siteFile(lab), b, 0o600)
-}
-
-// SiteOf is the expanded site of a running lab.
-func SiteOf(lab string) (*scenarios.Site, error) {
-	f, err := os.Open(siteFile(lab))
-	if err != nil {
-		return nil, &control.NobodyError{Lab: lab, Err: err}
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return nil, err
-	}
-	var site scenarios.Site
-	if err := json.Unmarshal(b, &site); err != nil {
-		return nil, fmt.Errorf("read the site of lab %s: %w", lab, err)
-	}
-	return &site, nil
 }

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/ui"
@@ -34,18 +36,26 @@ type Options struct {
 	UI             *ui.UI
 }
 
-// readyTimeout bounds the wait for a green company.
-const readyTimeout = 4 * time.Minute
+// ReadyTimeout bounds each wait for a lab: until its nodes run, until it is green.
+const ReadyTimeout = 4 * time.Minute
 
-// Image opens the node image, building it on the first start.
-func Image(ctx context.Context, u *ui.UI) (*images.Image, error) {
-	return images.Open(filepath.Join(host.Home(), "images")).Ensure(ctx, func(step string, done, total int) {
-		if total > 0 {
+// Store is the images of this host.
+func Store() *images.Store { return images.Open(filepath.Join(host.Home(), "images")) }
+
+// ImageProgress shows the steps of a work on the images.
+func ImageProgress(u *ui.UI) images.Progress {
+	return func(step string, done, total int) {
+		if step = u.Phrase(step); total > 0 {
 			u.Progress(step, done, total)
 		} else {
 			u.Step("%s", step)
 		}
-	})
+	}
+}
+
+// Image opens the node image, building it on the first start.
+func Image(ctx context.Context, u *ui.UI) (*images.Image, error) {
+	return Store().Ensure(ctx, ImageProgress(u))
 }
 
 // Companion finds a program that is installed beside situlab and put into the
@@ -67,6 +77,17 @@ func Companion(name string) ([]byte, error) {
 var companions = map[string][]struct{ program, path string }{
 	"adm": {{"situ", "/usr/local/bin/situ"}},
 	"erp": {{"vulcain", "/opt/vulcain/vulcain"}},
+}
+
+// Companions are the names of our programs that some nodes carry.
+func Companions() []string {
+	var out []string
+	for _, role := range slices.Sorted(maps.Keys(companions)) {
+		for _, c := range companions[role] {
+			out = append(out, c.program)
+		}
+	}
+	return out
 }
 
 // trees gives the files of the nodes, our own programs included.
@@ -114,7 +135,6 @@ func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
 		return nil, err
 	}
 	n := len(o.Site.Nodes)
-	booted := make(chan struct{}, 4*n)
 	lab, err := labnet.New(ctx, labnet.Config{
 		Name: o.Name, Site: o.Site, Image: img, Tree: tree, Start: o.Start, Desk: o.Desk, DeskPath: o.DeskPath, BootDelay: o.BootDelay,
 		Observe: func(e labnet.Event) {
@@ -126,36 +146,53 @@ func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
 				o.UI.Step(o.UI.T("%d nœuds créés et câblés", "%d nodes created and cabled"), n)
 			case labnet.Started:
 				o.UI.Step(o.UI.T("%d systèmes démarrés", "%d systems started"), n)
-			case labnet.Booted:
-				select {
-				case booted <- struct{}{}:
-				default:
-				}
 			}
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	stop := make(chan struct{})
-	go func() {
-		for i := 1; ; i++ {
-			select {
-			case <-booted:
-				o.UI.Progress(o.UI.T("nœuds en service", "nodes running"), min(i, n), n)
-			case <-stop:
-				return
-			}
-		}
-	}()
-	wait, cancel := context.WithTimeout(ctx, readyTimeout)
-	err = lab.WaitRunning(wait)
-	cancel()
-	close(stop)
+	err = WaitRunning(ctx, lab, o.UI)
 	if err != nil {
 		return nil, errors.Join(err, lab.Close(context.WithoutCancel(ctx)))
 	}
 	return lab, nil
+}
+
+// lookEvery is how often the booted nodes are counted, for the display alone.
+const lookEvery = 100 * time.Millisecond
+
+// WaitRunning waits until every node of a lab that starts has booted, and shows
+// how many have.
+func WaitRunning(ctx context.Context, lab *labnet.Lab, u *ui.UI) error {
+	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
+	defer cancel()
+	nodes := lab.Site().Nodes
+	done := make(chan error, 1)
+	go func() { done <- lab.WaitRunning(ctx) }()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for shown := -1; ; {
+		select {
+		case err := <-done:
+			if err == nil {
+				u.Progress(u.T("nœuds en service", "nodes running"), len(nodes), len(nodes))
+			}
+			return err
+		case <-tick.C:
+		}
+		running := 0
+		for _, n := range nodes {
+			if lab.NodeState(n.Name) == labnet.Up {
+				running++
+			}
+		}
+		// The end is shown once, by what is waited for.
+		if running = min(running, len(nodes)-1); running != shown {
+			u.Progress(u.T("nœuds en service", "nodes running"), running, len(nodes))
+			shown = running
+		}
+	}
 }
 
 // Posts lists the workstations of a lab as the probes need them.
@@ -189,9 +226,17 @@ func Runner(lab *labnet.Lab, interval time.Duration) *probe.Runner {
 	}
 }
 
+// Population makes the probes of a lab from every workstation: for examinations.
+func Population(lab *labnet.Lab) *probe.Runner {
+	return &probe.Runner{
+		Probes: lab.Site().Probes, Secrets: probe.SecretsOf(lab.Site()),
+		Posts: func(int) []probe.Post { return Posts(lab) },
+	}
+}
+
 // WaitGreen waits until every probe is green from every segment.
 func WaitGreen(ctx context.Context, lab *labnet.Lab, u *ui.UI) ([]probe.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
 	defer cancel()
 	results, err := Runner(lab, 0).WaitGreen(ctx, 0, func(green, total int) {
 		u.Progress(u.T("sondes vertes", "probes green"), green, total)

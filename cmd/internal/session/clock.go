@@ -74,12 +74,15 @@ func (c *clock) Left() time.Duration {
 
 // Expired is closed when the limit is reached; it follows pauses. stop ends the
 // wait.
-func (c *clock) Expired(stop <-chan struct{}) <-chan struct{} {
+func (c *clock) Expired(stop <-chan struct{}) <-chan struct{} { return c.Reaches(0, stop) }
+
+// Reaches is closed when no more than this is left.
+func (c *clock) Reaches(remaining time.Duration, stop <-chan struct{}) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		for {
 			c.mu.Lock()
-			left, runs, changed := c.limit-c.elapsed(), !c.since.IsZero(), c.changed
+			left, runs, changed := c.limit-remaining-c.elapsed(), !c.since.IsZero(), c.changed
 			c.mu.Unlock()
 			var tick <-chan time.Time
 			var t *time.Timer

@@ -35,7 +35,7 @@ func (c *call) console() error {
 	n := s.siteNode(name)
 	switch {
 	case n == nil:
-		return refusal{"aucun nœud de ce nom : " + name, "no such node: " + name}
+		return refusal{"aucune machine de ce nom : " + name, "no such machine: " + name}
 	case !n.Perimeter:
 		return refusal{name + " n'est pas dans votre périmètre d'intervention", name + " is not in your perimeter"}
 	}
@@ -69,11 +69,11 @@ func (c *call) consoleArgs() (name string, command []string, err error) {
 		case name == "":
 			name = a
 		default:
-			return "", nil, usageError{"il faut : NŒUD [-- COMMANDE]", "wanted: NODE [-- COMMAND]"}
+			return "", nil, usageError{"il faut : MACHINE [-- COMMANDE]", "wanted: MACHINE [-- COMMAND]"}
 		}
 	}
 	if name == "" {
-		return "", nil, usageError{"nom du nœud manquant", "node missing"}
+		return "", nil, usageError{"nom de la machine manquant", "machine missing"}
 	}
 	return name, []string{"/bin/bash", "-l"}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -56,8 +57,11 @@ func (c *call) t(fr, en string) string {
 	if c.lang == "en" {
 		return en
 	}
-	return fr
+	return apostrophes(fr)
 }
+
+// apostrophes gives a French text the apostrophes of the documents beside it.
+func apostrophes(fr string) string { return strings.ReplaceAll(fr, "'", "’") }
 
 func (c *call) printf(fr, en string, args ...any) error {
 	return c.conn.Send(desk.Message{Type: desk.Print, Text: fmt.Sprintf(c.t(fr, en), args...)})
@@ -221,6 +225,14 @@ func (c *call) dispatch() int {
 		_ = c.conn.Send(desk.Message{Type: desk.Print, Stderr: true, Text: c.t("situ : commande inconnue : ", "situ: unknown command: ") + name + "\n" + c.t("Voir : situ help\n", "See: situ help\n")})
 		return 2
 	}
+	if slices.ContainsFunc(c.args, func(a string) bool { return a == "--help" || a == "-h" }) && !slices.Contains(c.args, "--") {
+		_ = c.print(c.usage(v) + "\n    " + c.t(v.fr, v.en) + "\n")
+		return 0
+	}
+	if c.s.isEnded() {
+		_ = c.printf("L'épreuve est terminée : plus rien n'est enregistré.\n", "The session is finished: nothing is recorded any more.\n")
+		return 1
+	}
 	if c.s.paused() && name != "status" {
 		_ = c.printf("L'épreuve est suspendue : rien n'est enregistré pour le moment.\n", "The session is paused: nothing is recorded now.\n")
 		return 1
@@ -235,7 +247,7 @@ func (c *call) dispatch() int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &ue):
-		_ = c.conn.Send(desk.Message{Type: desk.Print, Stderr: true, Text: "situ: " + c.t(ue.fr, ue.en) + "\n" + c.t("Usage : ", "Usage: ") + v.usage + "\n"})
+		_ = c.conn.Send(desk.Message{Type: desk.Print, Stderr: true, Text: "situ: " + c.t(ue.fr, ue.en) + "\n" + c.t("Usage : ", "Usage: ") + c.usage(v) + "\n"})
 		return 2
 	case errors.As(err, &re):
 		_ = c.conn.Send(desk.Message{Type: desk.Print, Stderr: true, Text: "situ: " + c.t(re.fr, re.en) + "\n"})
@@ -251,6 +263,17 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// usage is a verb's line of help; what stands for something is named in the
+// language of the reader.
+func (c *call) usage(v verb) string {
+	if c.lang != "en" {
+		return v.usage
+	}
+	return placeholders.Replace(v.usage)
+}
+
+var placeholders = strings.NewReplacer("TEXTE", "TEXT", "GROUPE", "GROUP", "MACHINE", "MACHINE", "FICHIER", "FILE", "COMMANDE", "COMMAND")
+
 func (c *call) help() int {
 	var names []string
 	all := verbs()
@@ -265,7 +288,7 @@ func (c *call) help() int {
 		if v.usage == "" {
 			continue
 		}
-		fmt.Fprintf(&b, "  %s\n      %s\n", v.usage, c.t(v.fr, v.en))
+		fmt.Fprintf(&b, "  %s\n      %s\n", c.usage(v), c.t(v.fr, v.en))
 	}
 	_ = c.print(b.String())
 	return 0

@@ -3,8 +3,6 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -55,7 +53,7 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		hit = remoteSegments(site)
 	} else {
 		hit = v.Spec.Hit
-		f.Truth.Element, f.Truth.Cause = v.Spec.Element, v.Spec.Cause
+		f.Truth.Element, f.Truth.Cause, f.Truth.AlsoCauses = v.Spec.Element, v.Spec.Cause, v.Spec.AlsoCauses
 		f.HitSegments, f.HitGroups = v.Spec.Hit, v.Spec.Groups
 		f.HitProbes = hitProbes(v)
 		f.Solution.Cause = text(v.Spec.Solution)
@@ -72,7 +70,8 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		}
 	}
 	f.ControlProbes = controlProbes(v)
-	f.RelatedNodes, f.Targets = chain(site, hit)
+	f.RelatedNodes, f.Targets = chain(site, hit, asking(v))
+	label(&f, v)
 	return f
 }
 
@@ -184,55 +183,23 @@ func elements(site *scenarios.Site) []evidence.Element {
 
 func hasPrefix(s, p string) bool { return len(s) >= len(p) && s[:len(p)] == p }
 
-// chain says where a test looks at the way between the hit posts and their
-// services: the nodes and networks of the two ends and of what routes between
-// them.
-func chain(site *scenarios.Site, hit []string) (nodes []string, t evidence.TestTargets) {
-	for _, s := range site.Segments {
-		if slices.Contains(hit, s.ID) || s.Town == "remote" || s.RateBits > 0 {
-			t.Nets = append(t.Nets, s.Net.String())
-		}
-	}
-	for _, n := range site.Nodes {
-		inHit := slices.ContainsFunc(n.Interfaces, func(i scenarios.Interface) bool {
-			return slices.Contains(hit, i.Segment) || remote(site, i.Segment)
-		})
-		routes := n.Class == scenarios.Router || n.Class == scenarios.Operator
-		if !inHit && !routes && n.Class != scenarios.Server {
-			continue
-		}
-		if inHit || routes {
-			t.Nodes = append(t.Nodes, n.Name)
-			if n.Perimeter && routes {
-				nodes = append(nodes, n.Name)
-			}
-		}
-		t.Hosts = append(t.Hosts, n.Name, n.Name+"."+site.Company.Domain)
-		for _, i := range n.Interfaces {
-			if i.Address != (netip.Addr{}) {
-				t.Hosts = append(t.Hosts, i.Address.String())
-			}
-		}
-	}
-	return nodes, t
-}
-
-func remote(site *scenarios.Site, seg string) bool {
-	for _, s := range site.Segments {
-		if s.ID == seg {
-			return s.Town == "remote"
-		}
-	}
-	return false
-}
+// carriers is the panel of the picture for what belongs to neither site.
+const carriers = "carriers"
 
 // mapData is the network picture of the report.
 func mapData(site *scenarios.Site) evidence.MapData {
-	var m evidence.MapData
-	towns := map[string]string{}
+	m := evidence.MapData{Sites: []evidence.MapSite{
+		{ID: "main", Label: evidence.Text{FR: site.Company.MainTown, EN: site.Company.MainTown}},
+		{ID: carriers, Label: evidence.Text{FR: "Opérateurs et Internet", EN: "Carriers and Internet"}},
+		{ID: "remote", Label: evidence.Text{FR: site.Company.RemoteTown, EN: site.Company.RemoteTown}},
+	}}
+	panel := map[string]string{}
 	for _, s := range site.Segments {
-		towns[s.ID] = townName(site, s.Town)
-		m.Segments = append(m.Segments, evidence.MapSegment{ID: s.ID, Label: s.Title.FR, CIDR: s.Net.String(), Site: towns[s.ID], X: float64(s.X), Y: float64(s.Y)})
+		panel[s.ID] = s.Town
+		if s.RateBits > 0 || s.Town == "outside" {
+			panel[s.ID] = carriers
+		}
+		m.Segments = append(m.Segments, evidence.MapSegment{ID: s.ID, Label: s.Title.FR, CIDR: s.Net.String(), Site: panel[s.ID], X: float64(s.X), Y: float64(s.Y)})
 	}
 	for _, n := range site.Nodes {
 		mn := evidence.MapNode{ID: n.Name, Kind: string(n.Class), Label: n.Title.FR}
@@ -241,7 +208,7 @@ func mapData(site *scenarios.Site) evidence.MapData {
 		}
 		for k, i := range n.Interfaces {
 			if k == 0 {
-				mn.Site = towns[i.Segment]
+				mn.Site = panel[i.Segment]
 				if i.Address.IsValid() {
 					mn.Address = i.Address.String()
 				}
@@ -251,14 +218,4 @@ func mapData(site *scenarios.Site) evidence.MapData {
 		m.Nodes = append(m.Nodes, mn)
 	}
 	return m
-}
-
-func townName(site *scenarios.Site, town string) string {
-	switch town {
-	case "main":
-		return site.Company.MainTown
-	case "remote":
-		return site.Company.RemoteTown
-	}
-	return fmt.Sprintf("(%s)", town)
 }

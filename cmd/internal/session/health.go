@@ -14,8 +14,6 @@ import (
 // Bounds of a healthy host: beyond them the lab is starved and the candidate
 // must not pay for it.
 const (
-	maxSteal      = 25.0 // percent of the CPU time taken by other guests
-	minMemory     = 200  // MB available
 	healthEvery   = 5 * time.Second
 	flagAfter     = 60 * time.Second // out of band for so long is a flag
 	pauseAfter    = 5 * time.Minute  // and for so long pauses the session
@@ -24,6 +22,7 @@ const (
 
 // health follows the host and the untouched control service.
 type health struct {
+	path    []string // where the candidate can break the control service
 	mu      sync.Mutex
 	red     int // control samples red in a row
 	latency float64
@@ -46,8 +45,18 @@ func (h *health) control(p *evidence.ProbeSample) {
 	}
 }
 
-// sample measures the host now.
-func (h *health) sample(now time.Time) evidence.HostHealth {
+// forget drops what the control probe has shown: while the nodes are frozen it
+// cannot show anything else.
+func (h *health) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.red = 0
+}
+
+// sample measures the host now. A red control service is the host's failure only
+// where the candidate cannot have broken it: not after a step on its path.
+func (h *health) sample(now time.Time, f *footprint) evidence.HostHealth {
+	explained := f.any(h.path)
 	t := readCPU()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -57,7 +66,7 @@ func (h *health) sample(now time.Time) evidence.HostHealth {
 		out.LoadPercent = 100 * float64(total-(t.idle-h.last.idle)) / float64(total)
 	}
 	h.last = t
-	out.OutOfBand = out.StealPercent > maxSteal || out.MemAvailableMB < minMemory || !out.ControlOK
+	out.OutOfBand = out.Starved() || !out.ControlOK && !explained
 	switch {
 	case !out.OutOfBand:
 		h.since = time.Time{}

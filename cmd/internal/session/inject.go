@@ -18,10 +18,16 @@ import (
 const admissionTimeout = 2 * time.Minute
 
 // yesterday is what the first start left in the nodes and what the candidate
-// must not read: the morning's start is the only one they know.
-var yesterday = []string{
-	"var/log/journal", "var/log/syslog", "var/log/messages", "var/log/auth.log", "var/log/daemon.log", "var/log/kern.log", "var/log/cron.log",
-	"var/log/mail.log", "var/log/user.log", "var/log/debug", "var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/log/frr", "var/log/machines",
+// must not read: the morning's start is the only one they know. Directories are
+// emptied, of logs every file is.
+var yesterday = remains{
+	logs: []string{
+		"var/log/syslog", "var/log/messages", "var/log/auth.log", "var/log/daemon.log", "var/log/kern.log", "var/log/cron.log",
+		"var/log/mail.log", "var/log/user.log", "var/log/debug", "var/log/wtmp", "var/log/btmp", "var/log/lastlog",
+		"var/log/nginx", "var/log/samba", "var/log/postgresql", "var/log/vulcain", "root/.history_frr",
+	},
+	leases: []string{"var/lib/kea/kea-leases4.csv"},
+	dirs:   []string{"var/log/journal", "var/log/frr", "var/log/machines", "var/tmp/frr", "var/lib/prometheus/metrics2", "var/lib/prometheus/alertmanager"},
 }
 
 // breakIt injects the provisioned faults and the decoys while nothing runs,
@@ -48,7 +54,10 @@ func (s *Session) breakIt(ctx context.Context) error {
 		if err := s.plantCanaries(name, n); err != nil {
 			return err
 		}
-		return forget(n, yesterday)
+		if err := forget(n, yesterday); err != nil {
+			return err
+		}
+		return backdate(n, s.begun)
 	})
 	if err == nil {
 		err = s.lab.WaitRunning(ctx)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,14 +21,29 @@ type people struct {
 
 func newPeople(s *Session) *people { return &people{s} }
 
+// contacts are the names of the service desk behind which somebody answers in
+// this scenario, in the order of the site's list.
+func (p *people) contacts() []string {
+	var out []string
+	for _, c := range p.s.variant.Site.Contacts {
+		if slices.ContainsFunc(p.s.variant.Scenario.Dialogue, func(a scenarios.Answer) bool { return a.Who == c.ID }) {
+			out = append(out, c.ID)
+		}
+	}
+	return out
+}
+
+// list says whom the candidate can ask.
+func (p *people) list() string { return strings.Join(append(p.contacts(), "user:LOGIN"), ", ") }
+
 // reachable says whether somebody answers under this name of the service desk.
 // Storage and the experts come with other scenarios.
 func (p *people) reachable(to string) bool {
 	who, login, _ := strings.Cut(to, ":")
-	switch who {
-	case "technician", "manager":
+	switch {
+	case login == "" && slices.Contains(p.contacts(), who):
 		return true
-	case "user":
+	case who == "user":
 		for _, x := range p.s.variant.Site.People {
 			if login != "" && (x.Login == login || x.ID == login) {
 				return true
@@ -72,12 +88,14 @@ func (p *people) asked(who, login, text string, seq uint64) {
 	time.AfterFunc(s.scale(time.Duration(a.After)), func() { p.deliver(from, a.Text.In(s.opts.Lang), seq) })
 }
 
-// choose takes the first answer that fits: person, variant, state of the
-// author's services and words; an answer without words is the fallback.
+// choose takes the answer that fits best: person, variant, state of the author's
+// services, and the most of its words in the text, the first of equals; an answer
+// without words is the fallback.
 func (p *people) choose(who, login, text string) (scenarios.Answer, bool) {
-	folded := fold(text)
+	folded := words(text)
 	red := p.s.authorRed()
-	var fallback *scenarios.Answer
+	var fallback, best *scenarios.Answer
+	most := 0
 	for i, a := range p.s.variant.Scenario.Dialogue {
 		w, l, _ := strings.Cut(a.Who, ":")
 		if w != who || (l != "" && l != login) || (l == "" && who == "user" && login != "") {
@@ -95,26 +113,41 @@ func (p *people) choose(who, login, text string) (scenarios.Answer, bool) {
 			}
 			continue
 		}
+		hits := 0
 		for _, word := range a.Words {
-			if strings.Contains(folded, fold(word)) {
-				return a, true
+			if strings.Contains(folded, " "+strings.TrimSpace(words(word))) { // at the start of a word
+				hits++
 			}
 		}
+		if hits > most {
+			most, best = hits, &p.s.variant.Scenario.Dialogue[i]
+		}
+	}
+	if best != nil {
+		return *best, true
 	}
 	if fallback != nil {
 		return *fallback, true
 	}
 	return scenarios.Answer{After: scenarios.Duration(time.Minute), Text: scenarios.Text{
-		FR: "Désolé, je ne sais pas vous répondre sur ce point.", EN: "Sorry, I cannot tell you about that."}}, true
+		FR: "Je ne peux pas vous répondre sur ce point.", EN: "I cannot tell you about that."}}, true
 }
 
-// deliver puts a message into the inbox, if the candidate is still at work.
+// words makes a text comparable word by word: each begins after one space.
+func words(s string) string {
+	return " " + strings.Join(strings.FieldsFunc(fold(s), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}), " ") + " "
+}
+
+// deliver puts a message into the inbox, if the candidate is still at work; while
+// the session is paused nobody writes.
 func (p *people) deliver(from, text string, reply uint64) {
 	s := p.s
-	s.mu.Lock()
-	ended := s.ended
-	s.mu.Unlock()
-	if ended {
+	for s.paused() && !s.isEnded() {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if s.isEnded() {
 		return
 	}
 	if s.off("desk") {

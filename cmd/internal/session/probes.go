@@ -55,12 +55,13 @@ func (s *Session) recordSample(r probe.Result, phase string) {
 	s.mu.Unlock()
 	p := s.sample(r, phase)
 	s.health.control(p)
+	s.watchVanishing(p)
 	if s.off("probe") {
 		return
 	}
 	_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "probe", Node: r.Post, Actor: "controller", Wall: r.At, Payload: p})
 	if err != nil {
-		s.end(evidence.FinishInvalid)
+		s.invalidate("recorder_failed", "journal: "+err.Error())
 	}
 }
 

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 type played struct {
 	records []*evidence.Record
 	verdict *grader.Verdict
+	dir     string
 }
 
 // play plays the small scenario's reference with some recorders left off. It
@@ -51,6 +52,12 @@ func play(t *testing.T, without ...string) played {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return playScript(t, script, without...)
+}
+
+// playScript plays the small scenario with a scripted candidate.
+func playScript(t *testing.T, script []byte, without ...string) played {
+	t.Helper()
 	seed := uint64(1)
 	u := ui.New(true, "fr")
 	u.Out, u.Err = io.Discard, testWriter{t}
@@ -72,7 +79,7 @@ func play(t *testing.T, without ...string) played {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return played{records, res.Grade}
+	return played{records, res.Grade, res.Dir}
 }
 
 // testWriter puts the session's messages into the test's log.
@@ -176,5 +183,125 @@ func TestEveryRecorderIsMissed(t *testing.T) {
 				t.Errorf("the journal does not say that %s is off", recorder)
 			}
 		})
+	}
+}
+
+// hidden works where a terminal's programs do not show it: in forked children,
+// through pipes, in units of its own, in daemons, and after the end.
+const hidden = `set -u
+ssh rt1 "sudo bash -c '(echo forked >/etc/forked); true'"
+printf 'show version\nexit\n' | ssh rt1 sudo vtysh >/dev/null
+ssh rt1 sudo vtysh -c "'write memory'" >/dev/null
+ssh rt1 sudo tee /etc/systemd/system/mine.service >/dev/null <<'UNIT'
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'touch /etc/by-unit; sleep 0.2'
+UNIT
+ssh rt1 sudo tee /etc/systemd/system/mine.timer >/dev/null <<'UNIT'
+[Timer]
+OnActiveSec=1s
+AccuracySec=100ms
+UNIT
+ssh rt1 sudo systemctl daemon-reload
+ssh rt1 sudo systemctl start mine.timer
+ssh rt1 sudo systemctl restart cron
+ssh rt1 "sudo sh -c 'nohup sh -c \"while :; do touch /etc/after; sleep 0.5; done\" >/dev/null 2>&1 </dev/null &'"
+i=0; while [ $i -lt 1500 ]; do /bin/true storm; i=$((i+1)); done
+sleep 2
+situ finish --yes </dev/null
+for i in 1 2 3 4 5 6 7 8; do situ log add "too late" </dev/null; sleep 0.1; done
+sleep 60
+`
+
+// Work is the candidate's wherever it runs, and the nodes' own is not.
+func TestWorkIsSeenWhereverItRuns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("labs need root: run the tests as root")
+	}
+	p := playScript(t, []byte(hidden))
+	var enter, finish int64
+	for _, r := range p.records {
+		switch r.Type {
+		case evidence.TypeSessionEnter:
+			enter = r.BootNS
+		case evidence.TypeSessionFinish:
+			finish = r.BootNS
+		}
+	}
+	file := func(path string) string {
+		for _, r := range p.records {
+			if c, ok := evidence.As[evidence.FileChange](r); ok && r.Node == "rt1" && c.Path == path {
+				return r.Actor + " " + c.Origin
+			}
+		}
+		return "unseen"
+	}
+	for _, path := range []string{"/etc/forked", "/etc/frr/frr.conf", "/etc/by-unit"} {
+		if got := file(path); got != "candidate candidate" {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	exec := func(node string, f func(*evidence.Record, *evidence.ExecStart) bool) bool {
+		return holds(p, func(r *evidence.Record, e *evidence.ExecStart) bool { return r.Node == node && f(r, e) })
+	}
+	if !exec("rt1", func(r *evidence.Record, e *evidence.ExecStart) bool {
+		return r.Actor == "candidate" && e.Detached && strings.Contains(strings.Join(e.Argv, " "), "by-unit")
+	}) {
+		t.Error("a unit that the candidate installed is not the candidate's")
+	}
+	if !exec("rt1", func(r *evidence.Record, e *evidence.ExecStart) bool {
+		return r.Actor == "system" && !e.Detached && e.Terminal == "" && len(e.Argv) > 0 && e.Argv[0] == "/usr/sbin/cron"
+	}) {
+		t.Error("a daemon's program is not recorded as the node's own")
+	}
+	if !holds(p, func(r *evidence.Record, u *evidence.TermUncut) bool {
+		return r.Node == "rt1" && u.Program == "vtysh" && r.BootNS < finish
+	}) {
+		t.Error("lines piped into vtysh left no trace")
+	}
+	if !exec("rt1", func(r *evidence.Record, e *evidence.ExecStart) bool {
+		return r.Actor == "candidate" && r.BootNS > finish && slices.Contains(e.Argv, "/etc/after")
+	}) {
+		t.Error("what the candidate left running is not observed after the end")
+	}
+	first := int64(1<<63 - 1)
+	storm, lost := 0, uint64(0)
+	for _, r := range p.records {
+		if e, ok := evidence.As[evidence.ExecStart](r); ok && e.Terminal == "t1" {
+			first = min(first, r.BootNS)
+			if slices.Equal(e.Argv, []string{"/bin/true", "storm"}) {
+				storm++
+			}
+		}
+		if l, ok := evidence.As[evidence.RecorderLoss](r); ok && l.Recorder == "exec" {
+			lost += l.Lost
+		}
+	}
+	if first < enter {
+		t.Errorf("the first program ran %v before the candidate's entry", time.Duration(enter-first))
+	}
+	if storm < 1500 && uint64(1500-storm) > lost {
+		t.Errorf("%d of 1500 programs recorded, %d events told as lost", storm, lost)
+	}
+	cast, err := os.ReadFile(filepath.Join(p.dir, "terminals", "t1.cast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := "terminé : plus rien n’est pris en compte"; !strings.Contains(string(cast), said) {
+		t.Errorf("the terminal does not say %q", said)
+	}
+	if holds(p, func(r *evidence.Record, l *evidence.LogEntry) bool { return l.Text == "too late" && r.BootNS > finish }) {
+		t.Error("the desk took an entry after the end")
+	}
+	if !holds(p, func(r *evidence.Record, n *evidence.NetState) bool { return r.Node == "pc1" && n.Trigger == "start" }) {
+		t.Error("the network state of a workstation is not sampled")
+	}
+	for _, r := range p.records {
+		if n, ok := evidence.As[evidence.LabNode](r); ok && r.BootNS > finish && n.Origin != "controller" {
+			t.Errorf("the examination's cold start is the work of %s: %+v", n.Origin, n)
+		}
+		if c, ok := evidence.As[evidence.FileChange](r); ok && c.Origin == evidence.OriginUnknown {
+			t.Errorf("seen by the closing account only: %s %s", r.Node, c.Path)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/desk"
+	"github.com/situlab/situlab/cmd/internal/folder"
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/grader"
@@ -25,7 +26,9 @@ import (
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch"
+	"github.com/situlab/situlab/labnet/watch/term"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -81,6 +84,9 @@ type Session struct {
 	ui      *ui.UI
 	id      string
 	dir     string
+	unmake  func() // takes back what was made for it
+	image   string // id
+	up      bool   // a lab has been started: what is recorded is kept
 	salt    string
 	variant *scenarios.Variant
 	facts   evidence.Facts
@@ -100,18 +106,31 @@ type Session struct {
 
 	ending chan string // reason of the end of the candidate's work
 
+	writing    sync.Mutex  // held while a logbook entry gets its number
+	turn       sync.Mutex  // held by what freezes or thaws the lab
+	unattended *time.Timer // ends a script's session that stays paused
+
 	mu        sync.Mutex
 	ended     bool
-	isPaused  string // reason, empty while running
+	working   context.Context // the candidate's work: nil before the entry, done at its end
+	reasons   []reason        // why the session is paused; none: it runs
+	stopped   bool            // clock and nodes stand still
 	tickets   []*ticketState
 	mail      []*mail
 	logbook   []logEntry
 	diagnoses []evidence.Diagnosis
 	hints     int
+	notices   []sentNotice
+	written   int             // bytes that the candidate has written so far
 	red       map[string]bool // probe@segment red in the last sample
 	health    health
 	control   *control.Server
-	watching  *recorders // nil while nobody is observed
+	watching  *recorders        // nil while nobody is observed
+	failure   *EnvironmentError // why the work was ended, if the environment failed
+	adminLeft node.Reason       // how the administration workstation ended last
+
+	footprint footprint
+	vanishing vanishing
 
 	consoles atomic.Uint32 // opened so far
 
@@ -141,11 +160,23 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
 		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
+	// The image can take minutes, or be refused: nothing is made before it is there.
+	img, err := provision.Image(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	s.image = img.ID
 	deskDir, leave, err := s.setUp()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, leave()) }()
+	unborn := false
+	defer func() {
+		err = errors.Join(err, leave())
+		if unborn {
+			s.removeDir()
+		}
+	}()
 
 	interrupted := false
 	playErr := s.play(ctx, deskDir)
@@ -159,6 +190,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	down := s.takeDown()
 	if playErr != nil && env == nil && !interrupted {
+		unborn = !s.up // the host could not: there never was a session
 		return nil, errors.Join(playErr, down)
 	}
 	// Facts, bundle, verdict and report are written also for an invalid or an
@@ -175,15 +207,15 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 
 // setUp mounts the desk and opens the journal; leave undoes both.
 func (s *Session) setUp() (deskDir string, leave func() error, err error) {
-	deskDir = filepath.Join(host.Run(), "desk", s.id)
-	if err := mountDesk(deskDir); err != nil {
+	d, err := labnet.NewDesk(s.id)
+	if err != nil {
 		return "", nil, err
 	}
 	if err := s.openJournal(); err != nil {
-		return "", nil, errors.Join(err, unmountDesk(deskDir))
+		return "", nil, errors.Join(err, d.Close())
 	}
-	return deskDir, func() error {
-		err := errors.Join(s.journal.Close(), unmountDesk(deskDir))
+	return d.Dir(), func() error {
+		err := errors.Join(s.journal.Close(), d.Close())
 		labnet.Tidy() // the desk stood longer than its lab
 		return err
 	}, nil
@@ -238,8 +270,12 @@ func prepare(o Options, u *ui.UI) (*Session, error) {
 	}
 	s.clock = newClock(s.scale(time.Duration(scn.Minutes) * time.Minute))
 	s.people = newPeople(s)
+	s.health.path = controlPath(v)
 	return s, nil
 }
+
+// local is a moment on the company's clock, which all of its machines show.
+func (s *Session) local(t time.Time) time.Time { return t.In(s.variant.Site.Company.Location()) }
 
 func randomHex(n int) string {
 	b := make([]byte, n)
@@ -253,15 +289,24 @@ func (s *Session) scale(d time.Duration) time.Duration {
 }
 
 func (s *Session) openJournal() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	var err error
+	if s.unmake, err = folder.Make(s.dir, 0o700); err != nil {
 		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
 	}
 	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember})
 	if err != nil {
+		s.unmake()
 		return host.Errorf("choose another --out", "create the journal: %w", err)
 	}
 	s.journal = j
 	return nil
+}
+
+// removeDir takes away the journal of a session that never was, and the folders
+// that were made for it.
+func (s *Session) removeDir() {
+	_ = os.Remove(filepath.Join(s.dir, evidence.JournalName))
+	s.unmake()
 }
 
 // remember keeps the records that the permanence window is measured from, so
@@ -289,7 +334,7 @@ func (s *Session) putNode(node string, p evidence.Payload) uint64 {
 	seq, err := s.journal.Append(context.Background(), evidence.Entry{Source: "controller", Node: node, Actor: "controller", Payload: p, Durable: true})
 	if err != nil {
 		s.ui.Warn("journal: %v", err)
-		s.end(evidence.FinishInvalid)
+		s.invalidate("recorder_failed", "journal: "+err.Error())
 	}
 	return seq
 }
@@ -340,11 +385,11 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 	}
 	s.clock.Stop()
 	s.term.closeAll()
-	err = errors.Join(err, watching.stop())
+	watching.finish()
 	if err == nil {
 		err = s.examine(ctx)
 	}
-	return err
+	return errors.Join(err, watching.stop())
 }
 
 func (s *Session) startRecord() (*evidence.SessionStart, error) {
@@ -387,6 +432,7 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 	if s.control, err = control.Serve(s.labName(), (*calls)(s)); err != nil {
 		return err
 	}
+	s.up = true
 	s.put(&evidence.LabUp{Nodes: len(s.variant.Site.Nodes), Segments: len(s.variant.Site.Segments), Seconds: time.Since(begin).Seconds()})
 	results, err := provision.WaitGreen(ctx, lab, s.ui)
 	if err != nil {
@@ -403,16 +449,25 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 func (s *Session) work(ctx context.Context) (reason string, err error) {
 	stop := make(chan struct{})
 	defer close(stop)
+	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWork()
 	s.entered = time.Now()
+	if err := s.writeDossier(); err != nil {
+		return "", err
+	}
 	s.openTicket()
 	s.clock.Start()
+	// Before the terminal opens: its first program belongs to the work.
+	s.put(&evidence.SessionEnter{Terminal: firstTerminal})
 	name, err := s.term.open(ctx, evidence.TermShell)
 	if err != nil {
 		return "", err
 	}
-	s.put(&evidence.SessionEnter{Terminal: name})
+	s.mu.Lock()
+	s.working = working
+	s.mu.Unlock()
 	detach := s.term.attachUser(name)
-	defer detach()
+	s.warnTime(stop)
 	expired := s.clock.Expired(stop)
 	select {
 	case reason = <-s.ending:
@@ -424,10 +479,54 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
+	endWork()
+	s.lift(context.WithoutCancel(ctx))
+	text := s.finishText(reason)
+	s.term.lock(text)
+	detach()
+	s.ui.Step("%s", text)
 	if reason == evidence.FinishInvalid {
-		return reason, &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.failure == nil {
+			s.failure = &EnvironmentError{"recorder_failed", "a recorder or the journal failed"}
+		}
+		return reason, s.failure
 	}
 	return reason, nil
+}
+
+// warnAt is when the candidate is told what is left (times the time factor).
+var warnAt = []time.Duration{15 * time.Minute, 5 * time.Minute, time.Minute}
+
+// warnTime tells the candidate in every terminal that the time runs out.
+func (s *Session) warnTime(stop <-chan struct{}) {
+	for _, left := range warnAt {
+		left = s.scale(left)
+		if left >= s.clock.Left() {
+			continue
+		}
+		reached := s.clock.Reaches(left, stop)
+		go func() {
+			select {
+			case <-stop:
+			case <-reached:
+				text := fmt.Sprintf(s.ui.T("— il reste %s —", "— %s left —"), clockText(left))
+				_ = s.term.each(func(h *term.Handle) error { return h.Notify(context.Background(), text) })
+			}
+		}()
+	}
+}
+
+// finishText tells the candidate that the work is over, and why.
+func (s *Session) finishText(reason string) string {
+	switch reason {
+	case evidence.FinishDeadline:
+		return s.ui.T("temps écoulé : l’épreuve est terminée, plus rien n’est pris en compte", "time is up: the session is finished, nothing more is taken into account")
+	case evidence.FinishInterrupted, evidence.FinishInvalid:
+		return s.ui.T("l’épreuve est arrêtée, plus rien n’est pris en compte", "the session is stopped, nothing more is taken into account")
+	}
+	return s.ui.T("terminé : plus rien n’est pris en compte, les vérifications commencent", "finished: nothing more is taken into account, the examinations begin")
 }
 
 // end ends the candidate's work once.
@@ -436,12 +535,6 @@ func (s *Session) end(reason string) {
 	case s.ending <- reason:
 	default:
 	}
-}
-
-func (s *Session) paused() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.isPaused != ""
 }
 
 // openTicket puts the ticket before the candidate.
@@ -461,16 +554,6 @@ func (s *Session) siteNode(name string) *scenarios.Node {
 		}
 	}
 	return nil
-}
-
-// pastEntries are the scenario's own lines of the company's logbook; those of
-// the site are in the documents already.
-func (s *Session) pastEntries() []scenarios.Entry {
-	entries := append([]scenarios.Entry(nil), s.variant.Scenario.Logbook...)
-	if s.variant.Spec == nil {
-		entries = append(entries, s.variant.Scenario.Healthy.Logbook...)
-	}
-	return entries
 }
 
 // takeDown removes the lab; what fails is told, not hidden.

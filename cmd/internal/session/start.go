@@ -2,48 +2,19 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/situlab/situlab/cmd/internal/provision"
-	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios/documents"
 )
-
-// mountDesk gives the desk's socket a small file system of its own, so that no
-// path of the host shows in the administration workstation and nothing can be
-// filled through it.
-func mountDesk(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return host.Errorf("run as root", "create %s: %w", dir, err)
-	}
-	if err := unix.Mount("situ", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=64k,nr_inodes=16,mode=0755"); err != nil {
-		return errors.Join(host.Errorf("run as root", "mount the desk: %w", err), os.Remove(dir))
-	}
-	return nil
-}
-
-func unmountDesk(dir string) error {
-	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("unmount the desk: %w", err)
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	_ = os.Remove(filepath.Dir(dir)) // the last session's; others keep it
-	return nil
-}
 
 // hashes names what the session is made of.
 func (s *Session) hashes() (map[string]string, error) {
@@ -65,11 +36,7 @@ func (s *Session) hashes() (map[string]string, error) {
 	}
 	sum := sha256.Sum256(b)
 	out["binary"] = hex.EncodeToString(sum[:])
-	img, err := provision.Image(context.Background(), s.ui)
-	if err != nil {
-		return nil, err
-	}
-	out["image"] = img.ID
+	out["image"] = s.image
 	return out, nil
 }
 
@@ -118,13 +85,26 @@ func (s *Session) welcome() string {
 	b.WriteString(strings.TrimSpace(documents.Text(scn.BriefText.In(s.opts.Lang), welcomeWidth)))
 	fmt.Fprintf(&b, "\n\n%s\n", line)
 	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n\n", "Ticket %s, from %s:\n\n"), t.ID, s.personName(t.Author))
-	for _, l := range strings.Split(strings.TrimSpace(documents.Text(t.Text.In(s.opts.Lang), welcomeWidth-4)), "\n") {
-		b.WriteString(strings.TrimRight("  │ "+l, " ") + "\n")
+	for l := range strings.Lines(letter(t.Text.In(s.opts.Lang), welcomeWidth-4)) {
+		b.WriteString(strings.TrimRight("  │ "+l, " \n") + "\n")
 	}
-	fmt.Fprintf(&b, s.ui.T(
-		"\nVous êtes %s %s (compte %s), sur le poste d'administration %s.\nTemps : %s. Tout se fait d'ici :\n  situ              où vous en êtes        situ ticket show   le ticket\n  situ doc list     les documents          ssh NŒUD           un nœud du périmètre\n  situ console NŒUD quand le réseau est ce qui est cassé\n  situ diagnose     sceller le diagnostic  situ notice send   prévenir les utilisateurs\n  situ finish       terminer               situ help          tout le reste\n",
-		"\nYou are %s %s (account %s), on the administration workstation %s.\nTime: %s. All is done from here:\n  situ              where you are          situ ticket show   the ticket\n  situ doc list     the documents          ssh NODE           a node of the perimeter\n  situ console NODE when the network is what is broken\n  situ diagnose     seal the diagnosis     situ notice send   tell the users\n  situ finish       end                    situ help          all the rest\n"),
-		who.FirstName, who.LastName, who.Login, s.admin, clockText(s.clock.Left()))
+	b.WriteString("\n" + documents.Text(fmt.Sprintf(apostrophes(s.ui.T(
+		"Vous êtes %s %s (compte %s), sur le poste d'administration %s. Temps : %s. Ce qui se fait dans ce terminal et sur les machines est enregistré. « exit » ne termine pas l'épreuve. Tout se fait d'ici :",
+		"You are %s %s (account %s), on the administration workstation %s. Time: %s. What is done in this terminal and on the machines is recorded. \"exit\" does not end the session. All is done from here:")),
+		who.FirstName, who.LastName, who.Login, s.admin, clockText(s.clock.Left())), welcomeWidth))
+	b.WriteString(apostrophes(s.ui.T(`
+  situ                 où vous en êtes         situ ticket show   le ticket
+  situ doc list        les documents           ssh MACHINE        s'y connecter
+  situ console MACHINE quand c'est le réseau qui est en panne
+  situ diagnose        sceller le diagnostic   situ notice send   prévenir
+  situ finish          terminer                situ help          tout le reste
+`, `
+  situ                 where you are           situ ticket show   the ticket
+  situ doc list        the documents           ssh MACHINE        log in there
+  situ console MACHINE when the network is what is broken
+  situ diagnose        seal the diagnosis      situ notice send   tell the users
+  situ finish          end                     situ help          all the rest
+`)))
 	fmt.Fprintf(&b, "%s\n\n", line)
 	return strings.ReplaceAll(b.String(), "\n", "\r\n")
 }

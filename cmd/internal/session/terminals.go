@@ -14,6 +14,7 @@ import (
 
 	"github.com/situlab/situlab/grader/evidence"
 	"github.com/situlab/situlab/labnet"
+	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch/term"
 	"github.com/situlab/situlab/scenarios"
@@ -45,6 +46,10 @@ func newTerminals(s *Session) *terminals {
 	return &terminals{s: s, dir: filepath.Join(s.dir, "terminals"), opened: map[string]*term.Handle{}, current: make(chan struct{})}
 }
 
+// sockets is where the terminals' sockets lie: beside the lab's state, since the
+// place of the results may have any name.
+func (t *terminals) sockets() string { return filepath.Join(host.LabState(t.s.labName()), "terminals") }
+
 // candidate is the account that the candidate works with.
 func (s *Session) candidate() scenarios.Person {
 	for _, p := range s.variant.Site.People {
@@ -55,7 +60,10 @@ func (s *Session) candidate() scenarios.Person {
 	return scenarios.Person{Login: "root"}
 }
 
-// scriptPath is where the scripted candidate lies in the candidate's home.
+// firstTerminal is the name of the session's first terminal.
+const firstTerminal = "t1"
+
+// scriptName is where the scripted candidate lies in the candidate's home.
 const scriptName = "candidat.sh"
 
 // open starts a shell (or the script) on the administration workstation in a
@@ -74,6 +82,7 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("give the script to the candidate: %w", err)
 		}
+		s.recorders().gave(s.admin, file)
 		command = []string{"/bin/bash", file}
 	}
 	rows, cols := 24, 80
@@ -97,10 +106,15 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 			"\r\nNouveau shell : l’épreuve continue. Pour la terminer : situ finish\r\n\r\n",
 			"\r\nA new shell: the session goes on. To end it: situ finish\r\n\r\n")
 	}
+	farewell := "\r\n" + s.ui.T("— le poste d’administration redémarre ou s’éteint ; s’il redémarre, le terminal reviendra —",
+		"— the administration workstation reboots or goes off; if it reboots, the terminal will come back —") + "\r\n"
+	if err := os.MkdirAll(t.sockets(), 0o700); err != nil {
+		return "", fmt.Errorf("open a terminal on %s: %w", s.admin, err)
+	}
 	s.joiner.Expect(id, s.admin, uid, "")
 	h, err := term.Start(ctx, term.Spec{
-		ID: id, Kind: kind, Dir: t.dir, State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
-		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner,
+		ID: id, Kind: kind, Dir: t.dir, SocketDir: t.sockets(), State: labnet.RuntimeState(s.labName()), Lab: s.labName(), Node: s.admin,
+		Command: command, User: login, WorkDir: home, Cols: uint16(cols), Rows: uint16(rows), LoginUID: uid, Label: s.admin, Banner: banner, Farewell: farewell,
 		Env: []string{"HOME=" + home, "USER=" + login, "LOGNAME=" + login, "SHELL=/bin/bash", "TERM=" + termType(),
 			"LANG=" + locale, "SITU_LANG=" + s.opts.Lang, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 	}, "")
@@ -123,7 +137,25 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		return "", err
 	}
 	t.follow.Go(func() { t.read(ctx, id, kind, events) })
+	if s.isEnded() { // while it opened
+		_ = h.Pause(ctx)
+	}
 	return id, nil
+}
+
+// lockTimeout bounds how long the terminals are asked to take no more input.
+const lockTimeout = 2 * time.Second
+
+// lock ends the typing in every terminal at once, and says why.
+func (t *terminals) lock(text string) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	err := t.each(func(h *term.Handle) error {
+		return errors.Join(h.Pause(ctx), h.Notify(ctx, "\r\n— "+text+" —\r\n"))
+	})
+	if err != nil && ctx.Err() != nil { // one that has just ended is no error
+		t.s.ui.Warn("terminal: %v", err)
+	}
 }
 
 func termType() string {
@@ -145,19 +177,16 @@ func (t *terminals) read(ctx context.Context, id, kind string, events <-chan ter
 			p = &evidence.TermKeys{Terminal: id, Keys: e.Keys, Hidden: e.Hidden, Seconds: e.Seconds}
 		case term.EventResize:
 			p = &evidence.TermResize{Terminal: id, Cols: int(e.Cols), Rows: int(e.Rows)}
-		case term.EventUncut:
-			p = &evidence.TermUncut{Terminal: id, Program: "terminal", Detail: e.Detail}
-		case term.EventLine:
-			if !s.off("terminal") {
-				s.watching.line(id, e)
-			}
 		case term.EventClose:
 			p = &evidence.TermClose{Terminal: id, Code: e.Code}
+		case term.EventLost:
+			p = &evidence.RecorderLoss{Recorder: "terminal", Lost: 1}
 		}
+		s.recorders().screen(id, e)
 		if p != nil && !s.off("terminal") {
 			_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "terminal", Node: s.admin, Actor: "candidate", BootNS: e.BootNS, Payload: p})
 			if err != nil {
-				s.end(evidence.FinishInvalid)
+				s.invalidate("recorder_failed", "journal: "+err.Error())
 			}
 		}
 	}
@@ -185,7 +214,12 @@ func (t *terminals) reopen(ctx context.Context) {
 		s.end(evidence.FinishScriptEnded)
 		return
 	}
+	off := false
 	for ctx.Err() == nil && !s.isEnded() {
+		if !off && s.adminIsOff() {
+			off = true
+			s.ui.Step("%s", s.ui.T("le poste d'administration est éteint ; l'épreuve court jusqu'à la fin du temps", "the administration workstation is off; the session runs until the time is up"))
+		}
 		if s.lab.NodeState(s.admin) == labnet.Up {
 			if _, err := t.open(ctx, evidence.TermShell); err == nil {
 				return
@@ -196,6 +230,22 @@ func (t *terminals) reopen(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// adminIsOff says whether the administration workstation was switched off, not
+// rebooted.
+func (s *Session) adminIsOff() bool {
+	s.mu.Lock()
+	reason := s.adminLeft
+	s.mu.Unlock()
+	return s.lab.NodeState(s.admin) == labnet.Off && reason != "" && reason != node.Rebooted
+}
+
+// recorders are those that observe now, nil if none do.
+func (s *Session) recorders() *recorders {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watching
 }
 
 func (s *Session) isEnded() bool {

@@ -1,8 +1,9 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,15 +19,15 @@ func verbs() map[string]verb {
 		"ticket":   {run: (*call).ticket, usage: "situ ticket list | show [ID] | reply ID --text T | close ID [--text T]", fr: "les tickets des utilisateurs", en: "the users' tickets"},
 		"doc":      {run: (*call).doc, usage: "situ doc list | show ID", fr: "les documents de l'entreprise", en: "the company's documents"},
 		"secret":   {run: (*call).secret, usage: "situ secret list | show ID", fr: "le coffre (chaque lecture est enregistrée)", en: "the vault (every reading is recorded)"},
-		"log":      {run: (*call).log, usage: "situ log add TEXTE [--node N] | list | edit ID TEXTE", fr: "le cahier d'exploitation", en: "the logbook"},
+		"log":      {run: (*call).log, usage: "situ log add TEXTE [--node MACHINE] | list | edit ID TEXTE", fr: "le cahier d'exploitation", en: "the logbook"},
 		"diagnose": {run: (*call).diagnose, usage: "situ diagnose [--text T --element E --cause C | --text T --no-fault] | --list", fr: "sceller votre diagnostic : texte libre, puis élément et cause", en: "seal your diagnosis: free text, then element and cause"},
-		"notice":   {run: (*call).notice, usage: "situ notice send --to GROUPE[,GROUPE] --text T [--from HH:MM] [--until HH:MM] [--services S] | groups | list", fr: "avis aux utilisateurs", en: "notices to users"},
+		"notice":   {run: (*call).notice, usage: "situ notice send --to GROUPE[,GROUPE] --text T [--from HH:MM] [--until HH:MM] [--services S] | groups | list", fr: "avis aux utilisateurs ; groups : les destinataires, list : les avis envoyés", en: "notices to users; groups: who can be told, list: what was sent"},
 		"restored": {run: (*call).restored, usage: "situ restored --definitive | --degraded [--until HH:MM]", fr: "déclarer le service rétabli", en: "declare the service restored"},
 		"report":   {run: (*call).report, usage: "situ report submit FICHIER", fr: "remettre le rapport d'incident", en: "hand in the incident report"},
 		"request":  {run: (*call).request, usage: "situ request --to technician|manager|user:LOGIN --text T", fr: "le guichet : ce qui ne se fait pas par une commande", en: "the service desk: what is not done by a command"},
 		"inbox":    {run: (*call).inbox, usage: "situ inbox", fr: "vos messages", en: "your messages"},
 		"calendar": {run: (*call).calendar, usage: "situ calendar", fr: "l'heure, les horaires de production, les fenêtres de maintenance", en: "the time, production hours, maintenance windows"},
-		"console":  {run: (*call).console, usage: "situ console NŒUD [-- COMMANDE]", fr: "console hors bande d'un nœud du périmètre", en: "out-of-band console of a node of the perimeter"},
+		"console":  {run: (*call).console, usage: "situ console MACHINE [-- COMMANDE]", fr: "console hors bande d'une machine du périmètre", en: "out-of-band console of a machine of the perimeter"},
 		"hint":     {run: (*call).hint, usage: "situ hint", fr: "un indice (entraînement ; enregistré)", en: "a hint (training; recorded)"},
 		"finish":   {run: (*call).finish, usage: "situ finish [--yes]", fr: "terminer l'épreuve", en: "finish the session"},
 	}
@@ -35,10 +36,47 @@ func verbs() map[string]verb {
 // seal writes a durable record of the candidate; nothing is acknowledged before
 // it is on disk.
 func (c *call) seal(p evidence.Payload) (uint64, error) {
+	if c.s.isEnded() { // a call that began before
+		return 0, refusal{"l'épreuve est terminée", "the session is finished"}
+	}
 	if c.s.off("desk") {
 		return 0, nil
 	}
+	if err := c.s.afford(p); err != nil {
+		return 0, err
+	}
 	return c.s.journal.Append(c.ctx, evidence.Entry{Source: "desk", Node: c.s.admin, Actor: "candidate", Payload: p, Durable: true})
+}
+
+// Bounds of what a candidate may write, in bytes of the journal: of one text, of
+// one document, and of all of a session together. Nobody reaches them who writes
+// for a reader; without them a loop of situ fills the host's disk.
+const (
+	maxText     = 16 << 10
+	maxDocument = 2 * maxReport
+	maxWritten  = 16 << 20
+)
+
+// afford refuses what is too long, or too much.
+func (s *Session) afford(p evidence.Payload) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	limit := maxText
+	if _, ok := p.(*evidence.Document); ok {
+		limit = maxDocument
+	}
+	if len(b) > limit {
+		return refusal{fmt.Sprintf("texte trop long (au plus %d Kio)", limit>>10), fmt.Sprintf("text too long (at most %d KiB)", limit>>10)}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written+len(b) > maxWritten {
+		return refusal{"l'épreuve a déjà reçu trop de texte", "the session has been given too much text"}
+	}
+	s.written += len(b)
+	return nil
 }
 
 func (c *call) status() error {
@@ -90,18 +128,17 @@ func (c *call) ticket() error {
 	}
 	s := c.s
 	if what == "list" {
+		var b strings.Builder
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		for _, t := range s.tickets {
 			state := c.t("ouvert", "open")
 			if t.closed {
 				state = c.t("clos", "closed")
 			}
-			if err := c.printf("%s  %s  [%s]  %s\n", "%s  %s  [%s]  %s\n", t.ID, t.at.Format("15:04"), state, t.Title); err != nil {
-				return err
-			}
+			fmt.Fprintf(&b, "%s  %s  [%s]  %s\n", t.ID, s.local(t.at).Format("15:04"), state, t.Title)
 		}
-		return nil
+		s.mu.Unlock()
+		return c.print(b.String())
 	}
 	id := ""
 	if len(rest) > 1 {
@@ -117,8 +154,11 @@ func (c *call) ticket() error {
 	}
 	switch what {
 	case "show":
-		err := c.printf("Ticket %s — %s\nDe : %s, à %s\n\n%s\n", "Ticket %s — %s\nFrom: %s, at %s\n\n%s\n", t.ID, t.Title, s.personName(t.Author), t.at.Format("15:04"), t.Text)
-		for _, r := range t.replies {
+		s.mu.Lock()
+		replies := slices.Clone(t.replies)
+		s.mu.Unlock()
+		err := c.printf("Ticket %s — %s\nDe : %s, à %s\n\n%s\n", "Ticket %s — %s\nFrom: %s, at %s\n\n%s\n", t.ID, t.Title, s.personName(t.Author), s.local(t.at).Format("15:04"), letter(t.Text, c.width()))
+		for _, r := range replies {
 			if err == nil {
 				err = c.print("\n> " + r + "\n")
 			}
@@ -200,9 +240,13 @@ func (c *call) log() error {
 	switch rest[0] {
 	case "list":
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, e := range s.logbook {
-			if err := c.printf("%3d  %s  %-10s %s\n", "%3d  %s  %-10s %s\n", e.id, e.at.Format("15:04:05"), e.node, e.text); err != nil {
+		entries := slices.Clone(s.logbook)
+		s.mu.Unlock()
+		if len(entries) == 0 {
+			return c.printf("Aucune entrée de votre main. Le cahier des jours passés : situ doc show cahier\n", "No entry of yours. The logbook of the days before: situ doc show cahier\n")
+		}
+		for _, e := range entries {
+			if err := c.printf("%3d  %s  %-10s %s\n", "%3d  %s  %-10s %s\n", e.id, s.local(e.at).Format("15:04:05"), e.node, e.text); err != nil {
 				return err
 			}
 		}
@@ -218,8 +262,11 @@ func (c *call) log() error {
 			return usageError{"texte manquant", "text missing"}
 		}
 		if f["node"] != "" && s.siteNode(f["node"]) == nil {
-			return refusal{"aucun nœud de ce nom : " + f["node"], "no such node: " + f["node"]}
+			return refusal{"aucune machine de ce nom : " + f["node"], "no such machine: " + f["node"]}
 		}
+		// One entry at a time: its number is sealed with it.
+		s.writing.Lock()
+		defer s.writing.Unlock()
 		s.mu.Lock()
 		id := len(s.logbook) + 1
 		s.mu.Unlock()
@@ -234,6 +281,8 @@ func (c *call) log() error {
 		if len(rest) < 3 {
 			return usageError{"il faut : edit ID TEXTE", "wanted: edit ID TEXT"}
 		}
+		s.writing.Lock()
+		defer s.writing.Unlock()
 		s.mu.Lock()
 		n, known := 0, len(s.logbook)
 		s.mu.Unlock()
@@ -282,18 +331,7 @@ func (c *call) diagnose() error {
 		return err
 	}
 	if interactive {
-		if err := c.form(); err != nil {
-			return err
-		}
-		if d.Element, err = c.ask(c.t("Élément en cause (ou « aucun » si rien n'est en panne) : ", "Faulty element (or \"none\" if nothing is broken): "), false); err != nil {
-			return err
-		}
-		if d.Element == "aucun" || d.Element == "none" {
-			d.Element, d.NoFault = "", true
-		} else if d.Cause, err = c.ask(c.t("Cause : ", "Cause: "), false); err != nil {
-			return err
-		}
-		if err := c.s.checkDiagnosis(&d); err != nil {
+		if err := c.fillForm(&d); err != nil {
 			return err
 		}
 	}
@@ -304,6 +342,63 @@ func (c *call) diagnose() error {
 	c.s.diagnoses = append(c.s.diagnoses, d)
 	c.s.mu.Unlock()
 	return c.printf("Diagnostic scellé. Une révision reste possible ; chacune est enregistrée.\n", "Diagnosis sealed. It may be revised; each revision is recorded.\n")
+}
+
+// fillForm asks for element and cause. A word that is in no list is looked for in
+// the lists, so that nobody has to know the exact names, and none is lost by a
+// slip of the pen.
+func (c *call) fillForm(d *evidence.Diagnosis) error {
+	var elements, causes [][2]string
+	for _, e := range c.s.facts.Elements {
+		elements = append(elements, [2]string{e.ID, e.Label.In(c.lang)})
+	}
+	for _, x := range criteria.Causes() {
+		causes = append(causes, [2]string{x.ID, x.Label.In(c.lang)})
+	}
+	none := c.t("aucun", "none")
+	element, err := c.choose(c.t("Élément défectueux (son nom, un mot à chercher, ? pour la liste, « aucun » si rien n'est en panne) : ",
+		"Faulty element (its name, a word to look for, ? for the list, \"none\" if nothing is broken): "), elements, none)
+	if err != nil {
+		return err
+	}
+	if element == none {
+		d.NoFault = true
+		return nil
+	}
+	d.Element = element
+	d.Cause, err = c.choose(c.t("Cause (son nom, un mot à chercher, ? pour la liste) : ", "Cause (its name, a word to look for, ? for the list): "), causes, "")
+	return err
+}
+
+// choose asks until the answer is one of the list's first words, or extra.
+func (c *call) choose(prompt string, list [][2]string, extra string) (string, error) {
+	for {
+		a, err := c.ask(prompt, false)
+		if err != nil {
+			return "", err
+		}
+		if a == "" {
+			return "", refusal{"formulaire abandonné ; votre texte reste scellé", "form given up; your text stays sealed"}
+		}
+		if extra != "" && fold(a) == fold(extra) {
+			return extra, nil
+		}
+		var near []string
+		for _, x := range list {
+			if x[0] == a {
+				return a, nil
+			}
+			if a == "?" || strings.Contains(fold(x[0]+" "+x[1]), fold(a)) {
+				near = append(near, fmt.Sprintf("  %-32s %s", x[0], x[1]))
+			}
+		}
+		if len(near) == 0 {
+			near = []string{c.t("  rien ne correspond à « ", "  nothing fits \"") + a + c.t(" »", "\"")}
+		}
+		if err := c.print(strings.Join(near, "\n") + "\n"); err != nil {
+			return "", err
+		}
+	}
 }
 
 // form shows the closed lists: every element of the site and the one list of
@@ -355,7 +450,21 @@ func (c *call) notice() error {
 	if len(rest) > 0 {
 		what = rest[0]
 	}
-	if what == "groups" || what == "list" {
+	if what == "list" {
+		c.s.mu.Lock()
+		sent := slices.Clone(c.s.notices)
+		c.s.mu.Unlock()
+		if len(sent) == 0 {
+			return c.printf("Aucun avis envoyé.\n", "No notice sent.\n")
+		}
+		for _, n := range sent {
+			if err := c.printf("— %s, à %s :\n%s\n\n", "— %s, to %s:\n%s\n\n", c.s.local(n.at).Format("15:04:05"), strings.Join(n.Groups, ", "), n.Text); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if what == "groups" {
 		for _, g := range site.Groups {
 			if err := c.printf("%-20s %s\n", "%-20s %s\n", g.ID, g.Title.In(c.lang)); err != nil {
 				return err
@@ -381,35 +490,49 @@ func (c *call) notice() error {
 	if f["services"] != "" {
 		n.Services = strings.Split(f["services"], ",")
 	}
-	if n.From, err = timeOfDay(f["from"]); err != nil {
+	if n.From, err = c.s.timeOfDay(f["from"]); err != nil {
 		return err
 	}
-	if n.Until, err = timeOfDay(f["until"]); err != nil {
+	if n.Until, err = c.s.timeOfDay(f["until"]); err != nil {
 		return err
 	}
 	if _, err := c.seal(n); err != nil {
 		return err
 	}
-	sort.Strings(n.Groups)
+	c.s.mu.Lock()
+	c.s.notices = append(c.s.notices, sentNotice{*n, time.Now()})
+	c.s.mu.Unlock()
 	return c.printf("Avis envoyé à : %s.\n", "Notice sent to: %s.\n", strings.Join(n.Groups, ", "))
 }
 
-// timeOfDay reads HH:MM of today, or "+30m" from now; empty is zero.
-func timeOfDay(s string) (time.Time, error) {
-	if s == "" {
+// timeOfDay reads HH:MM as the nearest such moment on the company's clock, or
+// "+30m" from now; empty is zero.
+func (s *Session) timeOfDay(text string) (time.Time, error) {
+	if text == "" {
 		return time.Time{}, nil
 	}
-	if rel, ok := strings.CutPrefix(s, "+"); ok {
+	if rel, ok := strings.CutPrefix(text, "+"); ok {
 		if d, err := time.ParseDuration(rel); err == nil {
 			return time.Now().Add(d), nil
 		}
 	}
-	t, err := time.Parse("15:04", s)
+	t, err := time.Parse("15:04", text)
 	if err != nil {
-		return time.Time{}, usageError{"heure attendue (HH:MM ou +30m) : " + s, "wanted a time (HH:MM or +30m): " + s}
+		return time.Time{}, usageError{"heure attendue (HH:MM ou +30m) : " + text, "wanted a time (HH:MM or +30m): " + text}
 	}
-	now := time.Now()
-	return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location()), nil
+	return nearest(t.Hour(), t.Minute(), s.local(time.Now())), nil
+}
+
+// nearest is the moment with this time of day that is nearest to now.
+func nearest(hour, minute int, now time.Time) time.Time {
+	best := now
+	for day := -1; day <= 1; day++ {
+		at := time.Date(now.Year(), now.Month(), now.Day()+day, hour, minute, 0, 0, now.Location())
+		if day == -1 || at.Sub(now).Abs() < best.Sub(now).Abs() {
+			best = at
+		}
+	}
+	return best
 }
 
 func (c *call) restored() error {
@@ -420,7 +543,7 @@ func (c *call) restored() error {
 	if (f["definitive"] == "") == (f["degraded"] == "") {
 		return usageError{"choisir --definitive ou --degraded", "choose --definitive or --degraded"}
 	}
-	until, err := timeOfDay(f["until"])
+	until, err := c.s.timeOfDay(f["until"])
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/scenarios/documents"
 )
 
@@ -28,15 +31,53 @@ func (c *call) doc() error {
 	if rest[0] != "show" || len(rest) != 2 {
 		return usageError{"il faut : show ID", "wanted: show ID"}
 	}
-	text, err := documents.Render(c.s.variant.Site, rest[1], c.lang, c.s.entered, c.s.pastEntries())
+	text, err := documents.Render(c.s.variant.Site, rest[1], c.s.documents(c.lang))
 	if err != nil {
 		return refusal{"aucun document « " + rest[1] + " » (situ doc list)", "no document " + rest[1] + " (situ doc list)"}
 	}
 	if _, err := c.seal(&evidence.DocShown{Doc: rest[1]}); err != nil {
 		return err
 	}
-	return c.print(documents.Text(text, max(40, min(int(c.cols), 100))))
+	return c.print(documents.Text(text, c.width()))
 }
+
+// documents says how the candidate's documents are written now.
+func (s *Session) documents(lang string) documents.Options {
+	return documents.Options{Lang: lang, Start: s.local(s.entered), Now: s.local(time.Now()), Factor: s.opts.Factor}
+}
+
+// writeDossier puts the candidate's documents, the drawn plan among them, beside
+// the session's other files, for the table in front of the candidate.
+func (s *Session) writeDossier() error {
+	files, err := documents.Dossier(s.variant.Site, s.documents(s.opts.Lang))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.dir, "dossier")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return host.Errorf("check --out and the free space", "create %s: %w", dir, err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return host.Errorf("check --out and the free space", "write the candidate's file: %w", err)
+		}
+	}
+	s.ui.Step(s.ui.T("dossier du candidat (documents, plan) : %s", "the candidate's file (documents, plan): %s"), dir)
+	return nil
+}
+
+// letter wraps what somebody wrote: each line stays the author's, only long ones
+// are broken.
+func letter(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		b.WriteString(strings.TrimRight(documents.Text(line, width), "\n") + "\n")
+	}
+	return b.String()
+}
+
+// width is how wide a text may be on the reader's terminal.
+func (c *call) width() int { return max(40, min(int(c.cols), 100)) }
 
 // maxReport bounds the text kept of a report in the journal.
 const maxReport = 256 << 10
@@ -76,8 +117,8 @@ func (c *call) request() error {
 		return usageError{"il faut --to et --text", "--to and --text are wanted"}
 	}
 	if !c.s.people.reachable(to) {
-		return refusal{"cet interlocuteur ne répond pas dans cette épreuve : " + to + " (technician, manager, user:LOGIN)",
-			"nobody answers there in this session: " + to + " (technician, manager, user:LOGIN)"}
+		return refusal{"cet interlocuteur ne répond pas dans cette épreuve : " + to + " (" + c.s.people.list() + ")",
+			"nobody answers there in this session: " + to + " (" + c.s.people.list() + ")"}
 	}
 	seq, err := c.seal(&evidence.Request{To: to, Text: text})
 	if err != nil {
@@ -100,7 +141,7 @@ func (c *call) inbox() error {
 		return c.printf("Aucun message.\n", "No message.\n")
 	}
 	for _, m := range mails {
-		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", m.at.Format("15:04:05"), m.from, m.text); err != nil {
+		if err := c.printf("— %s, %s :\n%s\n\n", "— %s, %s:\n%s\n\n", s.local(m.at).Format("15:04:05"), m.from, letter(m.text, c.width())); err != nil {
 			return err
 		}
 	}
@@ -109,28 +150,23 @@ func (c *call) inbox() error {
 
 func (c *call) calendar() error {
 	s := c.s
-	if err := c.printf("Il est %s. Temps restant : %s.\n", "It is %s. Time left: %s.\n", time.Now().Format("15:04:05"), clockText(s.clock.Left())); err != nil {
+	if err := c.printf("Il est %s. Temps restant : %s.\n", "It is %s. Time left: %s.\n", s.local(time.Now()).Format("15:04:05"), clockText(s.clock.Left())); err != nil {
 		return err
 	}
-	for _, w := range s.variant.Site.Windows {
-		from := s.entered.Add(s.scale(time.Duration(w.Start)))
-		until := s.entered.Add(s.scale(time.Duration(w.End)))
-		if err := c.printf("%s → %s  [%s]  %s\n", "%s → %s  [%s]  %s\n", from.Format("02/01 15:04"), until.Format("02/01 15:04"), c.windowKind(w.Kind), w.Title.In(c.lang)); err != nil {
+	for _, w := range documents.Calendar(s.variant.Site, s.documents(c.lang)) {
+		now := "  "
+		if w.Current {
+			now = "> "
+		}
+		line := fmt.Sprintf("%s%s → %s  [%s]  %s", now, w.From.Format("02/01 15:04"), w.Until.Format("02/01 15:04"), w.Kind, w.Title)
+		if w.Scope != "" {
+			line += " (" + w.Scope + ")"
+		}
+		if err := c.print(line + "\n"); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (c *call) windowKind(k string) string {
-	switch k {
-	case "maintenance":
-		return c.t("maintenance", "maintenance")
-	case "freeze":
-		return c.t("gel", "freeze")
-	default:
-		return c.t("production", "production")
-	}
 }
 
 func (c *call) hint() error {
@@ -174,6 +210,12 @@ func (c *call) finish() error {
 	}
 	c.s.end(evidence.FinishCandidate)
 	return nil
+}
+
+// sentNotice is a notice with its time.
+type sentNotice struct {
+	evidence.Notice
+	at time.Time
 }
 
 // logEntry is one line of the candidate's logbook.

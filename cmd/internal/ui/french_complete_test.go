@@ -17,11 +17,15 @@ import (
 // host is at fault, with the argument that holds the text; host.Errorf's hint is
 // its first.
 var spoken = map[string][]int{
-	"inputErrorf": {0, 1}, "failAt": {1}, "failf": {0}, "Errorf": {0, 1},
+	"inputErrorf": {0, 1}, "failAt": {1}, "failf": {0}, "Errorf": {0, 1}, "Refusef": {0}, "badInput": {1},
 }
 
 // spokenPackages are where such errors are made.
-var spokenPackages = []string{"../../../scenarios", "../../../cmd/situlab", "../../../labnet/fault", "../../../labnet/host"}
+var spokenPackages = []string{"../../../scenarios", "../../../cmd/situlab", "../../../labnet/fault", "../../../labnet/host",
+	"../../../cmd/internal", "../../../images", "../../../labnet/node/oci"}
+
+// spokenFields are the fields of errors that hold such a text.
+var spokenFields = map[string]bool{"What": true, "Hint": true, "Do": true, "Problem": true}
 
 var (
 	anyVerb = regexp.MustCompile(`%[#+]?\d*\.?\d*[svdqgwxTc]`)
@@ -29,7 +33,9 @@ var (
 	hint = regexp.MustCompile(`(%[qs])%[sv]$`)
 	// field is a name of YAML or a flag before the text itself.
 	field = regexp.MustCompile(`^(%s|--?\w+|\w+)(\.\w+)*: `)
-	word  = regexp.MustCompile(`\pL{2,}`)
+	// command is what to type, in any language.
+	command = regexp.MustCompile(`^(sudo|situlab|apt|apt-get|mount|modprobe) [\w-]`)
+	word    = regexp.MustCompile(`\pL{2,}`)
 )
 
 // example fills a format with words that no language translates.
@@ -66,7 +72,20 @@ func TestEveryErrorIsInFrench(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			found := func(e ast.Expr) {
+				if l, ok := e.(*ast.BasicLit); ok && l.Kind == token.STRING {
+					if s, err := strconv.Unquote(l.Value); err == nil && strings.ContainsAny(s, " ") {
+						texts[s] = set.Position(l.Pos()).String()
+					}
+				}
+			}
 			ast.Inspect(file, func(n ast.Node) bool {
+				if f, ok := n.(*ast.KeyValueExpr); ok {
+					if k, ok := f.Key.(*ast.Ident); ok && spokenFields[k.Name] {
+						found(f.Value)
+					}
+					return true
+				}
 				call, ok := n.(*ast.CallExpr)
 				if !ok {
 					return true
@@ -85,11 +104,7 @@ func TestEveryErrorIsInFrench(t *testing.T) {
 					if i >= len(call.Args) {
 						continue
 					}
-					if l, ok := call.Args[i].(*ast.BasicLit); ok && l.Kind == token.STRING {
-						if s, err := strconv.Unquote(l.Value); err == nil && strings.ContainsAny(s, " ") {
-							texts[s] = set.Position(l.Pos()).String()
-						}
-					}
+					found(call.Args[i])
 				}
 				return true
 			})
@@ -106,7 +121,7 @@ func TestEveryErrorIsInFrench(t *testing.T) {
 		if !word.MatchString(anyVerb.ReplaceAllString(field.ReplaceAllString(s, ""), "")) {
 			continue // nothing but other errors in it
 		}
-		if slices.Contains(enumerated, s) {
+		if slices.Contains(enumerated, s) || command.MatchString(s) {
 			continue
 		}
 		if english := example(s); French(english) == english {

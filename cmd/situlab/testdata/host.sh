@@ -25,7 +25,8 @@ play() {
 	code=0
 	situlab "$@" 2>"$WORK/said" || code=$?
 	# The golden messages are the same on every host.
-	sed -e "s#$WORK#WORK#g" -e "s/$LAB/LAB/g" "$WORK/said" >&2
+	# The nodes of others' labs count for the limits.
+	sed -e "s#$WORK#WORK#g" -e "s/$LAB/LAB/g" -e 's/ for [0-9]* nodes/ for N nodes/' -e 's/ pour [0-9]* nœuds/ pour N nœuds/' -e 's/\(sysctl -w [a-z_.]*\)=[0-9]*)/\1=N)/' "$WORK/said" >&2
 	place >"$WORK/after"
 	diff "$WORK/before" "$WORK/after" >&2 || echo "THE PLACE HAS CHANGED" >&2
 	exit $code

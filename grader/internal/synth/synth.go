@@ -67,10 +67,24 @@ func Facts(twin bool) evidence.Facts {
 		},
 		HitGroups: []string{"tilly-bureaux", "tilly-atelier"}, HitSegments: []string{"bur2", "ate2"},
 		HitProbes: append([]string(nil), Probes[:3]...), ControlProbes: []string{"mail@bur"},
-		Tickets: []evidence.TicketFact{{ID: "T1", Author: "p.lemoine"}},
-		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "pc-tib-01", "op-mpls"},
-			Hosts: []string{"erp1.aveline.internal", "dns2", "10.20.255.2"}, Nets: []string{"10.20.110.0/24", "10.20.130.0/24"}},
+		Tickets: []evidence.TicketFact{{ID: "T1", Author: "tib-2", Login: "plemoine"}},
+		Targets: evidence.TestTargets{Nodes: []string{"rt-til1", "rt-brv1", "op-mpls", "dns2", "pc-tib-01"},
+			Hosts:  []string{"rt-til1", "dns2.aveline.internal", "pc-tib-01", "op-mpls", "10.20.255.2"},
+			Nets:   []string{"10.20.110.0/24", "10.20.130.0/24"},
+			Inside: []string{"rt-til1", "dns2", "pc-tib-01"}, Places: []string{evidence.PlacePost, evidence.PlacePath}},
 		Map: companyMap(),
+		Labels: evidence.Labels{
+			Segments: map[string]evidence.Text{"bur2": text("Bureaux de Tilly", "Tilly offices"), "ate2": text("Atelier de Tilly", "Tilly workshop"),
+				"bur": text("Bureaux de Bréval", "Bréval offices"), "be": text("Bureau d’études", "Design office"),
+				"wan1": text("Lien opérateur, côté Bréval", "Carrier line, Bréval side"), "srv": text("Serveurs de Bréval", "Bréval servers")},
+			Services: map[string]evidence.Text{"erp": text("ERP Vulcain", "Vulcain ERP"), "files": text("Fichiers et plans", "Files and drawings"),
+				"dns": text("Noms et adresses", "Names and addresses"), "mail": text("Messagerie", "Mail")},
+			Canaries:  map[string]evidence.Text{"plan-0": text("Plan AM-1163", "Drawing AM-1163"), "plan-1": text("Plan AM-1164", "Drawing AM-1164")},
+			Persons:   map[string]string{"tib-2": "Paul Lemoine", "plemoine": "Paul Lemoine"},
+			Contacts:  map[string]evidence.Text{"technician": text("Technicien de proximité", "On-site technician")},
+			Documents: map[string]evidence.Text{"plan-reseau": text("Plan du réseau", "Network plan")},
+			Secrets:   map[string]evidence.Text{"ospf-wan1": text("Clé OSPF du lien", "OSPF key of the line")},
+		},
 		Solution: evidence.Solution{
 			Cause: text("L’interface WAN de rt-til1 est déclarée passive dans OSPF : plus de voisin, plus de routes.", "The WAN interface of rt-til1 is passive in OSPF: no neighbour, no routes."),
 			Chain: []evidence.Text{
@@ -103,21 +117,23 @@ func companyMap() evidence.MapData {
 			m.Links = append(m.Links, evidence.MapLink{Node: id, Segment: s})
 		}
 	}
+	m.Sites = []evidence.MapSite{{ID: "Bréval", Label: text("Bréval", "Bréval")}, {ID: "Tilly", Label: text("Tilly", "Tilly")},
+		{ID: "carriers", Label: text("Opérateurs et Internet", "Carriers and Internet")}}
 	for i, x := range []struct{ id, cidr, site string }{
 		{"srv", "10.20.10.0/24", "Bréval"}, {"adm", "10.20.20.0/24", "Bréval"}, {"bur", "10.20.30.0/24", "Bréval"},
 		{"be", "10.20.40.0/24", "Bréval"}, {"ate", "10.20.50.0/24", "Bréval"}, {"dmz", "10.20.60.0/24", "Bréval"},
-		{"interco", "10.20.70.0/29", "Bréval"}, {"wan1", "10.20.255.0/30", "(opérateur)"},
-		{"wan2", "10.20.255.4/30", "(opérateur)"}, {"sec1", "10.20.255.8/30", "(opérateur)"},
-		{"sec2", "10.20.255.12/30", "(opérateur)"}, {"inet", "203.0.113.0/29", "(opérateur)"},
+		{"interco", "10.20.70.0/29", "Bréval"}, {"wan1", "10.20.255.0/30", "carriers"},
+		{"wan2", "10.20.255.4/30", "carriers"}, {"sec1", "10.20.255.8/30", "carriers"},
+		{"sec2", "10.20.255.12/30", "carriers"}, {"inet", "203.0.113.0/29", "carriers"},
 		{"srv2", "10.20.110.0/24", "Tilly"}, {"bur2", "10.20.130.0/24", "Tilly"}, {"ate2", "10.20.150.0/24", "Tilly"},
 	} {
 		m.Segments = append(m.Segments, evidence.MapSegment{ID: x.id, Label: x.id, CIDR: x.cidr, Site: x.site, X: float64(i)})
 	}
 	node("rt-brv1", "router", "Bréval", "interco", "srv", "adm", "bur", "be", "ate", "wan1", "sec1")
 	node("fw-brv1", "firewall", "Bréval", "interco", "dmz", "inet")
-	node("op-mpls", "operator", "(opérateur)", "wan1", "wan2")
-	node("op-secours", "operator", "(opérateur)", "sec1", "sec2")
-	node("op-inet", "operator", "(opérateur)", "inet")
+	node("op-mpls", "operator", "carriers", "wan1", "wan2")
+	node("op-secours", "operator", "carriers", "sec1", "sec2")
+	node("op-inet", "operator", "carriers", "inet")
 	node("rt-til1", "router", "Tilly", "wan2", "sec2", "srv2", "bur2", "ate2")
 	for _, x := range [][]string{{"srv", "dns1", "dhcp1", "ann1", "fic1", "bdd1", "erp1", "web1", "mail1", "log1"},
 		{"adm", "adm1", "sup1", "sauv1", "depot1"}, {"dmz", "ext1", "relais1"}, {"srv2", "dns2", "sauv2"}} {
@@ -167,7 +183,7 @@ func New(facts evidence.Facts, factor float64) *Session {
 	s.phase = evidence.PhaseAdmission
 	s.Round()
 	s.Add("controller", "", "controller", &evidence.FaultAdmitted{Fault: "f1", HitGroups: facts.HitGroups, HitProbes: facts.HitProbes})
-	s.Add("desk", "", "user:p.lemoine", &evidence.Ticket{ID: "T1", Author: "p.lemoine", Title: "Plus rien à Tilly", Text: "Depuis ce matin à Tilly plus de Vulcain ni de plans ni d’Internet."})
+	s.Add("desk", "", "user:tib-2", &evidence.Ticket{ID: "T1", Author: "tib-2", Title: "Plus rien à Tilly", Text: "Depuis ce matin à Tilly plus de Vulcain ni de plans ni d’Internet."})
 	s.Add("controller", "adm1", "candidate", &evidence.SessionEnter{Terminal: "t1"})
 	s.Add("watch.term", "adm1", "candidate", &evidence.TermOpen{Terminal: "t1", Kind: evidence.TermShell, Cols: 80, Rows: 24})
 	s.phase = evidence.PhaseSession
@@ -205,14 +221,30 @@ func (s *Session) Add(source, node, actor string, p evidence.Payload) uint64 {
 // Round samples every probe once.
 func (s *Session) Round() {
 	for _, p := range Probes {
-		service, segment, _ := cut(p)
-		d := ""
-		if !s.Green[p] {
-			d = "timeout"
-		}
-		s.Add("probe", "pc-"+segment, "", &evidence.ProbeSample{Probe: p, Service: service, Segment: segment,
-			Group: segment, Post: "pc-" + segment, Phase: s.phase, Control: p == "mail@bur", OK: s.Green[p], LatencyMS: 2, Detail: d})
+		_, segment, _ := cut(p)
+		s.Sample(p, "pc-"+segment, s.Green[p])
 	}
+}
+
+// Sample is one measurement of a probe from a post.
+func (s *Session) Sample(p, post string, ok bool) uint64 {
+	service, segment, _ := cut(p)
+	d := ""
+	if !ok {
+		d = "connect no_answer: dial tcp: i/o timeout"
+	}
+	return s.Add("probe", post, "", &evidence.ProbeSample{Probe: p, Service: service, Segment: segment,
+		Group: segment, Post: post, Phase: s.phase, Control: p == "mail@bur", OK: ok, LatencyMS: 2, Detail: d})
+}
+
+// Health is a sample of the host: starved or not, its control service green or
+// not.
+func (s *Session) Health(starved, control bool) uint64 {
+	h := &evidence.HostHealth{LoadPercent: 30, MemAvailableMB: 4000, ControlOK: control, OutOfBand: starved || !control}
+	if starved {
+		h.StealPercent = 60
+	}
+	return s.Add("health", "", "controller", h)
 }
 
 func cut(p string) (service, segment string, ok bool) {
@@ -263,22 +295,37 @@ func (s *Session) Say(p evidence.Payload) uint64 { return s.Add("desk", "adm1", 
 // Finish ends the candidate's part and plays the examinations.
 func (s *Session) Finish() {
 	s.FinishBare()
-	s.phase = evidence.PhasePermanence
-	s.next = s.now + 1e9
+	s.Watch()
+	s.Cold(evidence.ExamColdStart{Nodes: 61, Restarted: 61, Seconds: 12, Settled: true})
+	s.Wait(60)
+	s.Canaries()
+	s.Reveal()
+}
+
+// Watch waits for the permanence window.
+func (s *Session) Watch() {
+	s.Phase(evidence.PhasePermanence)
 	s.Wait(630)
 	s.Add("controller", "", "controller", &evidence.ExamPermanence{WaitedSeconds: 630 * s.Factor, Complete: true})
+}
+
+// Cold starts the whole company cold; what was not permanent is lost. The
+// samples after it are those of the rounds to come.
+func (s *Session) Cold(rec evidence.ExamColdStart) {
 	for _, p := range Probes {
 		s.Green[p] = s.Permanent[p]
 	}
 	s.Silence(60)
-	s.Add("controller", "", "controller", &evidence.ExamColdStart{Nodes: 61, Restarted: 61, Seconds: 12, Settled: true})
+	s.Add("controller", "", "controller", &rec)
 	s.phase = evidence.PhaseColdStart
-	s.Wait(60)
+}
+
+// Canaries reads the canary data and one flow.
+func (s *Session) Canaries() {
 	for i := range 4 {
 		s.Add("controller", "fic1", "controller", &evidence.ExamCanary{Name: fmt.Sprintf("plan-%d", i), Where: "fic1", OK: true})
 	}
 	s.Add("controller", "", "controller", &evidence.ExamFlow{From: "ext1", To: "erp1:5432", Before: false, Now: false})
-	s.Reveal()
 }
 
 // FinishBare ends the candidate's part only.

@@ -1,11 +1,14 @@
 package nodetest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -95,6 +98,8 @@ func wallTests(t *testing.T, f Fixture) {
 			}
 		}
 	})
+	t.Run("Limits", func(t *testing.T) { testLimits(t, f) })
+	t.Run("Shares", func(t *testing.T) { testShares(t, f) })
 	t.Run("Desk", func(t *testing.T) { testSocket(t, f) })
 	t.Run("Notify", func(t *testing.T) {
 		if code, _ := b.try(n, "touch /run/host/x 2>/dev/null || mkdir /run/host/d 2>/dev/null || rm /run/host/notify 2>/dev/null || mount -o remount,rw /run/host 2>/dev/null"); code == 0 {
@@ -158,4 +163,96 @@ func testSocket(t *testing.T, f Fixture) {
 	if out := b.sh(n, "cat /proc/self/mountinfo"); strings.Contains(out, "qzdesk") {
 		t.Errorf("the place on the host shows:\n%s", out)
 	}
+}
+
+// testLimits spends all memory and all processes that a node may have: what asks
+// for more gets none, the node and its neighbour go on.
+func testLimits(t *testing.T, f Fixture) {
+	b := newBench(t, f)
+	s := b.spec("limits")
+	s.Memory, s.PIDs = 128<<20, 100
+	n := b.create(s)
+	b.identify(n)
+	b.start(n)
+	other, _ := b.boot("neighbour")
+
+	const hog = `my $s = ""; for (1..%d) { $s .= "x" x (1 << 20) } print length $s`
+	if code, out := b.run(n, node.Command{Args: []string{"perl", "-e", fmt.Sprintf(hog, 32)}}); code != 0 {
+		t.Errorf("32 MiB of 128 are refused: status %d, %s", code, out)
+	}
+	if code, out := b.run(n, node.Command{Args: []string{"perl", "-e", fmt.Sprintf(hog, 160)}}); code != 137 {
+		t.Errorf("160 MiB of 128: status %d, %s; the kernel should have killed it", code, out)
+	}
+	if code, out := b.run(other, node.Command{Args: []string{"perl", "-e", fmt.Sprintf(hog, 160)}}); code != 0 {
+		t.Errorf("160 MiB of the neighbour's 256 are refused: status %d, %s", code, out)
+	}
+	code, out := b.run(n, node.Command{Args: []string{"perl", "-e", `my @kids; while (@kids < 500) { my $p = fork; last unless defined $p; if (!$p) { sleep 1000; exit } push @kids, $p }
+		my $why = $!+0; kill 9, @kids; waitpid $_, 0 for @kids; print @kids+0, " ", $why`}})
+	var forks int64
+	var why syscall.Errno
+	if _, err := fmt.Sscan(out, &forks, (*uintptr)(&why)); err != nil || code != 0 {
+		t.Errorf("forks: status %d, %q", code, out)
+	}
+	if forks == 0 || forks >= s.PIDs || why != syscall.EAGAIN {
+		t.Errorf("%d forks in a node of %d processes, then %v", forks, s.PIDs, why)
+	}
+	select {
+	case <-n.Exited():
+		t.Fatalf("the node has ended: %s", n.Reason())
+	default:
+	}
+	if got := strings.TrimSpace(b.sh(n, "systemctl is-system-running || :")); got != "running" {
+		t.Errorf("after that the node is %q", got)
+	}
+}
+
+// testShares changes a node's weight at the processors while it runs, and tries
+// it on a removed one, whose place its successor may have.
+func testShares(t *testing.T, f Fixture) {
+	b := newBench(t, f)
+	s := b.spec("shares")
+	s.CPUShares = 8192
+	n := b.create(s)
+	if got := cpuShares(t, n); got != 8192 {
+		t.Errorf("%d shares, want 8192", got)
+	}
+	if err := n.SetShares(1024); err != nil {
+		t.Fatal(err)
+	}
+	if got := cpuShares(t, n); got != 1024 {
+		t.Errorf("%d shares, want 1024", got)
+	}
+	b.remove(n)
+	next := b.create(s)
+	if err := n.SetShares(2); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("a removed node: %v", err)
+	}
+	if got := cpuShares(t, next); got != 8192 {
+		t.Errorf("its successor has %d shares, want 8192", got)
+	}
+}
+
+// cpuShares reads a node's weight, in version 2 as the shares that give it.
+func cpuShares(t *testing.T, n node.Node) uint64 {
+	t.Helper()
+	for _, h := range []string{"cpu/%s/cpu.shares", "cpu,cpuacct/%s/cpu.shares", "%s/cpu.weight"} {
+		c, err := os.ReadFile("/sys/fs/cgroup/" + fmt.Sprintf(h, n.CGroup()))
+		if err != nil {
+			continue
+		}
+		v, err := strconv.ParseUint(strings.TrimSpace(string(c)), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(h, "weight") {
+			for _, shares := range []uint64{8192, 1024} {
+				if 1+(shares-2)*9999/262142 == v {
+					return shares
+				}
+			}
+		}
+		return v
+	}
+	t.Fatal("the node has no weight")
+	return 0
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/host"
 )
 
 // Mode is the host's arrangement of control groups.
@@ -60,7 +62,7 @@ func parseHierarchies(mountinfo []byte) (hierarchies, error) {
 		if !ok || len(l) < 5 || len(r) < 3 {
 			continue
 		}
-		root := unescapeMount(l[4])
+		root := host.UnescapeMount(l[4])
 		if root != "/sys/fs/cgroup" && !strings.HasPrefix(root, "/sys/fs/cgroup/") {
 			continue
 		}

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/host"
 )
 
 // inDir runs f on a thread of its own whose working directory is dir. overlayfs
@@ -131,7 +132,7 @@ func unmount(path string) error {
 // makePrivate turns dir into a mount of its own that propagates nothing, so
 // that the nodes' mounts do not spread into other mount namespaces.
 func makePrivate(dir string) error {
-	points, err := mountsUnder(dir)
+	points, err := host.MountsUnder(dir)
 	if err != nil {
 		return err
 	}
@@ -148,32 +149,3 @@ func makePrivate(dir string) error {
 	}
 	return nil
 }
-
-// mountsUnder lists the mount points at and below dir, in the order of
-// mountinfo (a parent before its children).
-func mountsUnder(dir string) ([]string, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var out []string
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		fields := strings.Fields(sc.Text())
-		if len(fields) < 5 {
-			continue
-		}
-		p := unescapeMount(fields[4])
-		if p == dir || strings.HasPrefix(p, dir+"/") {
-			out = append(out, p)
-		}
-	}
-	return out, sc.Err()
-}
-
-var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-// unescapeMount undoes the octal escapes of proc_pid_mountinfo(5).
-func unescapeMount(s string) string { return mountEscapes.Replace(s) }

@@ -54,8 +54,7 @@ func (n *Node) NetNS() string { return fmt.Sprintf("/proc/%d/ns/net", n.init.pid
 // CGroup is the node's cgroup below a hierarchy's root.
 func (n *Node) CGroup() string { return n.rec.CGroup }
 
-// Root is the host's view of the node's root file system, without what the node
-// mounted over it: for marks of fanotify(7), never for opening files by path.
+// Root implements node.Node.
 func (n *Node) Root() string { return filepath.Join(n.dir, "rootfs") }
 
 // Layer implements node.Node.
@@ -202,6 +201,19 @@ func (n *Node) setFrozen(ctx context.Context, stop bool) error {
 		return fmt.Errorf("node %s: %w", n.Name(), err)
 	}
 	n.frozen = stop
+	return nil
+}
+
+// SetShares implements node.Node.
+func (n *Node) SetShares(shares uint64) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.removed {
+		return os.ErrProcessDone // its cgroup may be its successor's
+	}
+	if err := n.rt.cg.setShares(n.rec.CGroup, shares); err != nil {
+		return fmt.Errorf("shares of node %s: %w", n.Name(), err)
+	}
 	return nil
 }
 

@@ -23,6 +23,9 @@ type Config struct {
 	// IDs are the first ids of the ranges that nodes will have, as far as they
 	// are known: their user namespaces are then made ahead, all together.
 	IDs []uint32
+	// Memory (bytes) and PIDs bound what all nodes of a lab use together, beside
+	// what each may use; 0 is no bound.
+	Memory, PIDs int64
 	// Runc is the OCI runtime's program; empty means "runc" on the PATH.
 	Runc string
 }
@@ -196,10 +199,6 @@ func (r *Runtime) create(ctx context.Context, s node.Spec) (_ *Node, err error) 
 			return nil, fmt.Errorf("remains of node %s: %w", s.Name, err)
 		}
 	}
-	r.mu.Lock()
-	r.labs[s.Lab] = true
-	r.mu.Unlock()
-
 	rec := record{Lab: s.Lab, Name: s.Name, CGroup: cgroupOf(s.Lab, s.Name), Disk: s.Disk, IDBase: s.IDBase}
 	if err := makeNodeDir(dir, s.IDBase); err != nil {
 		return nil, err
@@ -218,6 +217,9 @@ func (r *Runtime) create(ctx context.Context, s node.Spec) (_ *Node, err error) 
 			err = errors.Join(err, n.cleanup(clean))
 		}
 	}()
+	if err := r.wall(s.Lab); err != nil {
+		return nil, err
+	}
 	if err := n.prepare(); err != nil {
 		return nil, err
 	}
@@ -225,6 +227,22 @@ func (r *Runtime) create(ctx context.Context, s node.Spec) (_ *Node, err error) 
 		return nil, err
 	}
 	return n, nil
+}
+
+// wall bounds a lab before its first node; that node's record tells a later
+// process of the lab's cgroup.
+func (r *Runtime) wall(lab string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.labs[lab] {
+		return nil
+	}
+	if err := r.cg.wall(lab, r.cfg.Memory, r.cfg.PIDs); err != nil {
+		r.cg.removeEmpty(labCGroup(lab))
+		return err
+	}
+	r.labs[lab] = true
+	return nil
 }
 
 // makeNodeDir makes a directory that root enters and that the node's own root

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/situlab/situlab/labnet/host"
 )
 
 // Sweep removes what a killed controller left of the lab whose state directory
@@ -113,7 +115,7 @@ func sweepNode(ctx context.Context, state string, cg hierarchies, dir string, re
 		}
 	}
 	orphans.forget(ns)
-	points, err := mountsUnder(dir)
+	points, err := host.MountsUnder(dir)
 	if err != nil {
 		return err
 	}

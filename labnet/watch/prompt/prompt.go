@@ -40,7 +40,6 @@ type rule struct {
 var rules = []rule{
 	{"psql", regexp.MustCompile(`^[\w.-]+=[#>] `), true, false, false},
 	{"psql", regexp.MustCompile(`^[\w.-]+[-('"*$^!][#>] `), true, false, true},
-	{"vtysh", regexp.MustCompile(`^([\w][\w.-]*)(?:\([\w-]+\))?[#>] `), true, false, false},
 	{"python3", regexp.MustCompile(`^>>> `), true, false, false},
 	{"python3", regexp.MustCompile(`^\.\.\. `), true, false, true},
 	{"mysql", regexp.MustCompile(`^(?:mysql|MariaDB \[[^\]]*\])> `), true, false, false},
@@ -50,6 +49,8 @@ var rules = []rule{
 	{"chronyc", regexp.MustCompile(`^chronyc> `), true, false, false},
 	{"nft", regexp.MustCompile(`^nft> `), true, false, false},
 	{"sftp", regexp.MustCompile(`^(?:s?ftp)> `), true, false, false},
+	// Any name may be a machine's: after those that are a program's.
+	{"vtysh", regexp.MustCompile(`^([\w][\w.-]*)(?:\([\w-]+\))?[#>] `), true, false, false},
 	{"bash", regexp.MustCompile(`^(?:\([^)]*\) ?)?\[?[\w.-]+@([\w.-]+)[: ][^#$]*[#$] `), true, true, false},
 	{"bash", regexp.MustCompile(`^(?:ba)?sh-[\d.]+[#$] `), true, true, false},
 	{"bash", regexp.MustCompile(`^[#$] `), false, true, false},

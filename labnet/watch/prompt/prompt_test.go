@@ -17,6 +17,10 @@ func TestCut(t *testing.T) {
 		{"adm-x@adm1:~$ ssh rt-til1", "bash", "adm1", "ssh rt-til1", true, true, false},
 		{"root@rt-til1:/etc/frr# vi frr.conf", "bash", "rt-til1", "vi frr.conf", true, true, false},
 		{"# ls", "bash", "", "ls", false, true, false},
+		{"sqlite> .tables", "sqlite3", "", ".tables", true, false, false},
+		{"chronyc> sources", "chronyc", "", "sources", true, false, false},
+		{"sftp> get x", "sftp", "", "get x", true, false, false},
+		{"mysql> select 1;", "mysql", "", "select 1;", true, false, false},
 		{"MariaDB [(none)]> show databases;", "mysql", "", "show databases;", true, false, false},
 	} {
 		m, ok := Cut(c.in)

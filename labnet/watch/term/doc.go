@@ -10,7 +10,7 @@
 //	ID.cast   the recording, asciicast v2: all that was shown, byte for byte
 //	ID.events one JSON Event per line: lines given to programs, keys counted,
 //	          sizes, an account of the output with its hash, the end
-//	ID.sock   viewers (Attach), readers of events (Follow), controls
+//	ID.sock   (in SocketDir) viewers (Attach), readers of events (Follow), controls
 //
 // In the recording, "o" events hold text. Output that is not UTF-8 is shown with
 // U+FFFD and followed by an event of code "x", unknown to players and skipped by

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -59,6 +60,7 @@ type holder struct {
 	keys   keyCounter
 	acct   account
 	paused bool
+	closed bool // by the controller
 
 	input chan []byte
 	rate  bucket
@@ -73,7 +75,49 @@ type account struct {
 	hidden  int
 	since   time.Time // first key of the second
 	pending []time.Time
-	enterAt time.Time // of the last Enter not explained
+	enters  []enter // that no line has explained
+}
+
+// enter is an Enter that was typed.
+type enter struct {
+	at   time.Time
+	boot int64
+	pid  int    // who had the terminal, by the first process of the group
+	name string // and that process's name
+	row  string // where it was typed, once that was left
+}
+
+// maxEnters bounds how many are remembered: a paste of more lines than this into
+// a program that does not read is told by its first ones.
+const maxEnters = 256
+
+// explain takes the Enter that a line was given with: the last one, since what is
+// typed ahead is explained in the end, too.
+func (a *account) explain() (e enter) {
+	if n := len(a.enters); n > 0 {
+		e, a.enters = a.enters[n-1], a.enters[:n-1]
+	}
+	return e
+}
+
+// ripe takes the Enters that waited too long for a line; one event for each
+// program that had the terminal.
+func (a *account) ripe(wait time.Duration) (out []Event) {
+	rest := a.enters[:0]
+	for _, e := range a.enters {
+		if time.Since(e.at) < wait {
+			rest = append(rest, e)
+			continue
+		}
+		i := slices.IndexFunc(out, func(v Event) bool { return v.PID == e.pid && v.Foreground == e.name })
+		if i < 0 {
+			out = append(out, Event{Kind: EventUncut, BootNS: e.boot, PID: e.pid, Foreground: e.name, Detail: e.row})
+		} else if out[i].Detail == "" {
+			out[i].Detail = e.row
+		}
+	}
+	a.enters = rest
+	return out
 }
 
 func hold(s Spec, ready func()) error {
@@ -87,11 +131,11 @@ func hold(s Spec, ready func()) error {
 		return err
 	}
 	unix.Umask(0o077)
-	l, err := listen(s.file(".sock"))
+	l, err := listen(s.socket())
 	if err != nil {
 		return err
 	}
-	defer os.Remove(s.file(".sock"))
+	defer os.Remove(s.socket())
 	defer l.Close()
 	rec, err := newRecorder(&s, map[string]string{"TERM": "xterm-256color"})
 	if err != nil {
@@ -107,7 +151,7 @@ func hold(s Spec, ready func()) error {
 	h := &holder{spec: s, rec: rec, prog: prog, screen: newScreen(int(s.Cols), int(s.Rows)), input: make(chan []byte, 16),
 		acct: account{sum: sha256.New()}, rate: newBucket(s.MaxBytes)}
 	h.info = Info{ID: s.ID, Kind: s.Kind, Node: s.Node, Session: prog.session, PID: prog.pid, Holder: os.Getpid(),
-		Cols: s.Cols, Rows: s.Rows, Socket: s.file(".sock"), Cast: s.file(".cast"), Events: s.file(".events"), BootNS: rec.start}
+		Cols: s.Cols, Rows: s.Rows, Socket: s.socket(), Cast: s.file(".cast"), Events: s.file(".events"), BootNS: rec.start}
 	h.srv = newServer(h, l)
 	if err := h.rec.event(Event{Kind: EventOpen, Session: prog.session, PID: prog.pid, Cols: s.Cols, Rows: s.Rows}); err != nil {
 		return err
@@ -134,10 +178,17 @@ func hold(s Spec, ready func()) error {
 		ended <- code
 	}()
 	code, err := h.pump(ended)
+	if s.Farewell != "" && code >= 128 && !h.isClosed() && prog.nodeEnds(farewellWait) { // by a signal
+		h.show([]byte(s.Farewell))
+	}
 	close(stop)
 	<-ticked
 	return errors.Join(err, h.finish(code))
 }
+
+// farewellWait is how long a node may take to end after it killed the terminal's
+// program.
+const farewellWait = 3 * time.Second
 
 // pump moves output until the program has ended and what it left in the
 // terminal has been read.
@@ -228,10 +279,18 @@ func (h *holder) show(b []byte) {
 	}
 	h.mu.Lock()
 	lines := h.screen.write(b)
-	fg := ""
-	if len(lines) > 0 {
-		fg = h.prog.foreground()
-		h.acct.enterAt = time.Time{}
+	events := make([]Event, len(lines))
+	for i, l := range lines {
+		var at enter
+		if l.typed {
+			at = h.acct.explain()
+		} else {
+			at.pid, at.name = h.prog.foreground()
+		}
+		events[i] = Event{Kind: EventLine, Text: l.text, Typed: l.typed, PID: at.pid, Foreground: at.name}
+	}
+	if n := len(h.acct.enters); n > 0 && h.screen.left != "" {
+		h.acct.enters[n-1].row, h.screen.left = h.screen.left, ""
 	}
 	h.acct.bytes += len(b)
 	h.acct.sum.Write(b)
@@ -239,8 +298,8 @@ func (h *holder) show(b []byte) {
 	at := h.total
 	h.total += int64(len(b))
 	h.mu.Unlock()
-	for _, l := range lines {
-		_ = h.rec.event(Event{Kind: EventLine, Text: l.text, Typed: l.typed, Foreground: fg})
+	for _, e := range events {
+		_ = h.rec.event(e)
 	}
 	h.srv.broadcast(b, at)
 }
@@ -256,13 +315,16 @@ func (h *holder) typeLoop() {
 		n := h.keys.count(b)
 		h.acct.typed(n)
 		switch {
+		case n.enters > 0:
+			// Asked before it is typed: the line may end the program.
+			e := enter{at: time.Now(), boot: bootNow()}
+			e.pid, e.name = h.prog.foreground()
+			h.screen.typed(n.enters)
+			for range min(n.enters, maxEnters-len(h.acct.enters)) {
+				h.acct.enters = append(h.acct.enters, e)
+			}
 		case n.cancel:
 			h.screen.enters = 0
-		case n.enters > 0:
-			h.screen.enters += n.enters
-			h.acct.enterAt = time.Now()
-		case n.keys > 0 && !h.acct.enterAt.IsZero() && time.Since(h.acct.enterAt) > 3*time.Second:
-			h.screen.enters = 0 // that Enter gave no line
 		}
 		h.mu.Unlock()
 		if _, err := h.prog.master.Write(b); err != nil {
@@ -278,7 +340,13 @@ func (h *holder) deaf() bool {
 	return h.paused
 }
 
-// uncutAfter is how long an Enter may stay without a line.
+func (h *holder) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
+// uncutAfter is how long an Enter may stay without a line, once it was read.
 const uncutAfter = 3 * time.Second
 
 // tick tells the account each second.
@@ -315,10 +383,13 @@ func (h *holder) tell(end bool) {
 		out = append(out, Event{Kind: EventKeys, Keys: a.keys, Hidden: a.hidden, Seconds: time.Since(a.since).Seconds()})
 		a.keys, a.hidden = 0, 0
 	}
-	if !a.enterAt.IsZero() && (end || time.Since(a.enterAt) > uncutAfter) {
-		out = append(out, Event{Kind: EventUncut, Foreground: h.prog.foreground(), Detail: h.screen.current()})
-		a.enterAt, h.screen.enters = time.Time{}, 0
+	switch {
+	case end:
+		out = append(out, a.ripe(0)...)
+	case len(a.enters) > 0 && time.Since(a.enters[0].at) > uncutAfter && !h.prog.unread():
+		out = append(out, a.ripe(uncutAfter)...)
 	}
+	h.screen.enters = min(h.screen.enters, len(a.enters))
 	h.mu.Unlock()
 	for _, e := range out {
 		_ = h.rec.event(e)
@@ -421,6 +492,9 @@ func listen(path string) (*net.UnixListener, error) {
 func (h *holder) obey(o control) error {
 	switch o.Op {
 	case "close":
+		h.mu.Lock()
+		h.closed = true
+		h.mu.Unlock()
 		h.prog.hangUp()
 		return nil
 	case "kill":

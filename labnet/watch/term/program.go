@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,8 @@ type program struct {
 	master  *os.File
 	wait    func() (int, error)
 	signal  func(syscall.Signal) error
+	// node is the node's PID 1 (pidfd_open(2)), -1 without one.
+	node int
 }
 
 // startProgram runs the spec's command in its node, or on the host.
@@ -36,12 +39,17 @@ func startProgram(ctx context.Context, s *Spec) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	pidfd, err := unix.PidfdOpen(n.PID(), 0)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", s.Node, err)
+	}
 	p, err := n.Spawn(ctx, node.Command{Args: s.Command, Env: s.Env, Dir: s.WorkDir, User: s.User,
 		Terminal: true, Rows: s.Rows, Cols: s.Cols}, oci.Options{LoginUID: &s.LoginUID})
 	if err != nil {
+		unix.Close(pidfd)
 		return nil, err
 	}
-	return &program{pid: p.PID, session: p.Session, master: p.Terminal, wait: p.Wait, signal: p.Signal}, nil
+	return &program{pid: p.PID, session: p.Session, master: p.Terminal, wait: p.Wait, signal: p.Signal, node: pidfd}, nil
 }
 
 // startOnHost is for tests: the same terminal without a node.
@@ -90,7 +98,7 @@ func hostProgram(s *Spec) (*program, error) {
 	done := make(chan struct{})
 	var werr error
 	go func() { werr = cmd.Wait(); close(done) }()
-	return &program{pid: cmd.Process.Pid, session: session, master: f,
+	return &program{pid: cmd.Process.Pid, session: session, master: f, node: -1,
 		wait: func() (int, error) {
 			<-done
 			var ee *exec.ExitError
@@ -111,18 +119,47 @@ func hostProgram(s *Spec) (*program, error) {
 		}}, nil
 }
 
-// foreground is the name of the program that has the terminal; empty if that
-// cannot be told.
-func (p *program) foreground() string {
+// foreground is the group that has the terminal, by its first process, and that
+// process's name; empty if it cannot be told.
+func (p *program) foreground() (pid int, name string) {
 	pgrp, err := unix.IoctlGetInt(int(p.master.Fd()), unix.TIOCGPGRP)
 	if err != nil || pgrp <= 0 {
-		return ""
+		return 0, ""
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pgrp))
 	if err != nil {
-		return ""
+		return pgrp, ""
 	}
-	return strings.TrimSpace(string(b))
+	return pgrp, strings.TrimSpace(string(b))
+}
+
+// unread says whether something that was typed waits for a program to read it.
+// The other side of the terminal is opened for the question only: its last end is
+// how the terminal's own end shows.
+func (p *program) unread() bool {
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, p.master.Fd(), unix.TIOCGPTPEER, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC)
+	if errno != 0 {
+		return false
+	}
+	defer unix.Close(int(fd))
+	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	return err == nil && n > 0
+}
+
+// nodeEnds says whether the node ends with the program: at a shutdown systemd
+// kills what runs before it ends itself (broadcast_signal in shutdown.c).
+func (p *program) nodeEnds(within time.Duration) bool {
+	if p.node < 0 {
+		return false
+	}
+	for limit := time.Now().Add(within); ; {
+		f := []unix.PollFd{{Fd: int32(p.node), Events: unix.POLLIN}}
+		n, err := unix.Poll(f, int(max(0, time.Until(limit)).Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err == nil && n == 1
+	}
 }
 
 // hangUp ends everything that the terminal still holds.

@@ -20,8 +20,12 @@ type screen struct {
 	emu        *vt.Emulator
 	cols, rows int
 	modes      map[int]bool // DEC private modes that differ from a fresh terminal
-	// enters is how many Enters were typed that no line has explained yet.
+	// enters is how many Enters were typed that no line has explained yet; first:
+	// the row that the last of them was typed in has not been left yet, and left is
+	// that row's text once it has, if it holds no prompt that is known.
 	enters int
+	first  bool
+	left   string
 	// mark: the bytes since the last newline may hold a prompt.
 	mark   bool
 	inLF   bool
@@ -100,25 +104,30 @@ func (s *screen) write(b []byte) (lines []cutLine) {
 	return nil
 }
 
+// typed says that Enter was typed so many times.
+func (s *screen) typed(n int) { s.enters, s.first, s.left = s.enters+n, true, "" }
+
 // cut reads the logical line that ends in row y. A line that fills its row goes
-// on in the next: the terminal wrapped it.
+// on in the next: the terminal wrapped it. A weak prompt counts in the row only in
+// which Enter was typed: what follows is output.
 func (s *screen) cut(y int) {
 	text := s.row(y)
+	first := s.first
+	s.first = false
 	for n := 0; ; n++ {
-		if m, ok := prompt.Cut(text); ok && (m.Strong || s.enters > 0) {
+		if m, ok := prompt.Cut(text); ok && (m.Strong || first && s.enters > 0) {
 			s.lines = append(s.lines, cutLine{text: strings.TrimRight(text, " "), typed: s.enters > 0})
 			s.enters = max(0, s.enters-1)
 			return
 		}
 		y--
-		if y < 0 || n == maxJoin {
+		if y < 0 || n == maxJoin || !full(s.row(y), s.cols) {
+			if first {
+				s.left = strings.TrimRight(text, " ")
+			}
 			return
 		}
-		above := s.row(y)
-		if !full(above, s.cols) {
-			return
-		}
-		text = above + text
+		text = s.row(y) + text
 	}
 }
 
@@ -140,11 +149,6 @@ func (s *screen) row(y int) string {
 		x += max(1, c.Width)
 	}
 	return sb.String()
-}
-
-// current is the text of the row where the cursor is.
-func (s *screen) current() string {
-	return strings.TrimRight(s.row(s.emu.CursorPosition().Y), " ")
 }
 
 func (s *screen) resize(cols, rows int) {

@@ -70,12 +70,15 @@ func TestScreenCutsLines(t *testing.T) {
 		{"wrapped", "rt1# " + strings.Repeat("abcdefghij", 9) + "\r\n", 1, "rt1# " + strings.Repeat("abcdefghij", 9)},
 		{"redrawn by cursor addresses", "\x1b[?1049h\x1b[3;1Hrt1# show bgp\x1b[4;1Houtput", 1, "rt1# show bgp"},
 		{"colours", "\x1b[32mcand@adm1\x1b[0m:\x1b[34m~\x1b[0m$ \x1b[?2004hssh rt1\x1b[?2004l\r\n", 1, "cand@adm1:~$ ssh rt1"},
+		{"weak in the output of what was typed", "calc: 2+2\r\n# the result\r\n> 4\r\n", 1, ""},
 		{"output that is no prompt", "total 0\r\nC>* 10.0.0.0/8\r\n", 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScreen(80, 24)
 			defer s.close()
-			s.enters = c.enters
+			if c.enters > 0 {
+				s.typed(c.enters)
+			}
 			var got []string
 			for _, l := range s.write([]byte(c.out)) {
 				got = append(got, l.text)

@@ -18,6 +18,8 @@ type Spec struct {
 	Kind string `json:"kind,omitempty"`
 	// Dir is the host's directory of the files; no node may reach it.
 	Dir string `json:"dir"`
+	// SocketDir is where the socket lies, if not in Dir; it exists.
+	SocketDir string `json:"socketDir,omitempty"`
 	// State, Lab and Node choose the node (labnet/node/oci.Attach). With an empty
 	// Node the program runs on the host: tests only.
 	State string `json:"state,omitempty"`
@@ -39,6 +41,9 @@ type Spec struct {
 	// Banner is shown, and recorded, before the program's first output; it brings
 	// its own "\r\n".
 	Banner string `json:"banner,omitempty"`
+	// Farewell is shown, and recorded, when the program ended because its whole node
+	// did; it brings its own "\r\n".
+	Farewell string `json:"farewell,omitempty"`
 	// Label is the recording's title.
 	Label string `json:"label,omitempty"`
 }
@@ -74,6 +79,15 @@ func (s *Spec) check() error {
 }
 
 func (s *Spec) file(ext string) string { return filepath.Join(s.Dir, s.ID+ext) }
+
+// socket lies apart from the recordings where their place may have a long name
+// (sun_path holds 108 bytes, unix(7)).
+func (s *Spec) socket() string {
+	if s.SocketDir != "" {
+		return filepath.Join(s.SocketDir, s.ID+".sock")
+	}
+	return s.file(".sock")
+}
 
 // Info is what is known of a terminal from outside.
 type Info struct {
@@ -129,8 +143,8 @@ func readInfo(path string) (*Info, error) {
 // The kinds of Event.
 const (
 	EventOpen   = "open"   // Session, PID, Cols, Rows
-	EventLine   = "line"   // Text, Foreground, Typed
-	EventUncut  = "uncut"  // Foreground, Detail: an Enter that no known prompt explains
+	EventLine   = "line"   // Text, Typed, PID and Foreground (at the Enter, if typed)
+	EventUncut  = "uncut"  // BootNS, PID, Foreground: of an Enter that no known prompt explains; Detail: its row
 	EventKeys   = "keys"   // Keys, Hidden, Seconds
 	EventResize = "resize" // Cols, Rows
 	EventOutput = "output" // Offset, Bytes, SHA256
@@ -151,7 +165,7 @@ type Event struct {
 	Next int64 `json:"-"`
 
 	Session    uint32  `json:"session,omitempty"`
-	PID        int     `json:"pid,omitempty"`
+	PID        int     `json:"pid,omitempty"` // on the host
 	Cols       uint16  `json:"cols,omitempty"`
 	Rows       uint16  `json:"rows,omitempty"`
 	Text       string  `json:"text,omitempty"`

@@ -352,6 +352,61 @@ func TestPasswordIsNeverStored(t *testing.T) {
 	}
 }
 
+// An Enter that no known prompt explains is told with the program that had the
+// terminal and the row it was typed in; what was typed ahead, and is read in the
+// end by a shell, is a line like any other.
+func TestEnterWithoutAPromptIsTold(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repl := t.TempDir() + "/myrepl"
+	if b, err := exec.Command("cp", bash, repl).CombinedOutput(); err != nil {
+		t.Fatal(string(b))
+	}
+	h := start(t, testSpec(t, "/bin/bash", "--norc", "--noprofile"))
+	v := view(t, h)
+	v.expect("/#")
+	v.typeIn(repl + ` -c 'while printf "calc%s" ": "; read -r x; do [ "$x" = q ] && break; echo "# = $x"; done'` + "\r")
+	v.expect("calc: ")
+	v.typeIn("1+1\r")
+	v.expect("# = 1+1")
+	v.expect("calc: ")
+	v.typeIn("2+2\r")
+	v.expect("# = 2+2")
+	v.typeIn("q\r")
+	v.expect("/# ")
+	v.typeIn("sleep 5\r")
+	time.Sleep(300 * time.Millisecond)
+	v.typeIn("echo ahead-$((1+1))\r")
+	v.expect("ahead-2\r")
+	v.expect("/# ")
+	v.typeIn("exit\r")
+	_, _ = v.ended()
+	var lines, rows []string
+	for _, e := range events(t, h, 0) {
+		switch e.Kind {
+		case EventLine:
+			lines = append(lines, e.Text)
+			// At the Enter of what is typed ahead another program had the terminal.
+			if ahead := strings.Contains(e.Text, "ahead"); !e.Typed || (e.Foreground == "sleep") != ahead || (e.Foreground == "bash") == ahead || e.PID == 0 {
+				t.Errorf("%+v", e)
+			}
+		case EventUncut:
+			rows = append(rows, e.Detail)
+			if e.Foreground != "myrepl" || e.PID == 0 || e.BootNS == 0 {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if got := strings.Join(rows, "|"); got != "calc: 1+1" && got != "calc: 1+1|calc: 2+2" && got != "calc: 1+1|calc: 2+2|calc: q" {
+		t.Errorf("uncut %q", rows)
+	}
+	if len(lines) != 4 || lines[2] != "cand@adm1:/# echo ahead-$((1+1))" {
+		t.Errorf("lines %q", lines)
+	}
+}
+
 func TestResizeAndReplay(t *testing.T) {
 	h := start(t, testSpec(t, "/bin/bash", "--norc", "--noprofile"))
 	v := view(t, h)

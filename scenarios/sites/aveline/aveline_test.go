@@ -110,14 +110,63 @@ func TestRoutingKeysAreInTheVault(t *testing.T) {
 	}
 }
 
-func TestBackupHoldsTheRoutersConfigurations(t *testing.T) {
+// TestBackupsAreThere: what the backup policy and the lists of sauv1 name is what
+// sauv1 and sauv2 hold, equal to what runs; every timer of the policy exists.
+func TestBackupsAreThere(t *testing.T) {
 	for _, seed := range seeds {
-		_, all := trees(t, seed)
-		for _, router := range []string{"rt-brv1", "rt-til1"} {
-			kept, live := all["sauv1"]["/srv/sauvegarde/config/"+router+"/etc/frr/frr.conf"], all[router]["/etc/frr/frr.conf"]
-			if kept != live || live == "" {
-				t.Errorf("seed %d: the copy of %s on sauv1 differs from its configuration", seed, router)
+		site, all := trees(t, seed)
+		held := 0
+		for _, job := range []string{"config", "fichiers"} {
+			list := strings.Fields(all["sauv1"]["/etc/sauvegarde/"+job+".liste"])
+			if len(list) == 0 {
+				t.Errorf("seed %d: the list %s is empty", seed, job)
 			}
+			for _, item := range list {
+				node, path, _ := strings.Cut(item, ":")
+				found := false
+				for file, live := range all[node] {
+					if file != path && !strings.HasPrefix(file, path+"/") {
+						continue
+					}
+					found = true
+					for _, keeper := range []string{"sauv1", "sauv2"} {
+						held++
+						if kept, ok := all[keeper]["/srv/sauvegarde/"+job+"/"+node+file]; !ok || kept != live {
+							t.Errorf("seed %d: %s does not hold %s:%s as it is", seed, keeper, node, file)
+						}
+					}
+				}
+				if !found {
+					t.Errorf("seed %d: %s has no %s", seed, node, path)
+				}
+			}
+		}
+		for _, keeper := range []string{"sauv1", "sauv2"} {
+			for file := range all[keeper] {
+				if strings.HasPrefix(file, "/srv/sauvegarde/") {
+					held--
+				}
+			}
+		}
+		if held != 0 {
+			t.Errorf("seed %d: %d copies that no list names", seed, -held)
+		}
+		// Every line of the policy is a timer with these hours.
+		timers := map[string]string{"08, 12, 16 et 20 h": "sauv1:sauvegarde-fichiers OnCalendar=*-*-* 08,12,16,20:00", "20 h 15": "sauv1:sauvegarde-config OnCalendar=*-*-* 20:15",
+			"12 h 30 et 20 h 45": "bdd1:sauvegarde-base OnCalendar=*-*-* 12:30\nOnCalendar=*-*-* 20:45", "23 h 30": "sauv1:copie-hors-site OnCalendar=*-*-* 23:30"}
+		for _, b := range site.Backups {
+			where, hours, _ := strings.Cut(timers[b.When.FR], " ")
+			node, unit, _ := strings.Cut(where, ":")
+			if !strings.Contains(all[node]["/etc/systemd/system/"+unit+".timer"], hours) || hours == "" {
+				t.Errorf("no timer does %q at %q", b.Data.FR, b.When.FR)
+			}
+			if all[node]["/etc/systemd/system/timers.target.wants/"+unit+".timer"] != "../"+unit+".timer" {
+				t.Errorf("%s: %s.timer does not start", node, unit)
+			}
+			delete(timers, b.When.FR)
+		}
+		if len(timers) > 0 {
+			t.Errorf("timers that the policy does not name: %v", timers)
 		}
 	}
 }

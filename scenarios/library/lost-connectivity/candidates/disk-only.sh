@@ -10,7 +10,7 @@ repair() {
   case $cause in
     ospf_passive_interface) edit "/^interface $w\$/,/^exit/{/^ ip ospf passive\$/d}" ;;
     ospf_key_mismatch) edit "/^interface $w\$/,/^exit/s/^( ip ospf message-digest-key 1 md5) .*/\\1 $(right_key "$element")/" ;;
-    ospf_network_statement) edit "s|^ $(wrong_network)\$| network $net area 0|" ;;
+    ospf_network_statement | ospf_area_mismatch) edit "s|^ $(wrong_network)\$| network $net area 0|" ;;
     route_filter) edit "/^ip protocol ospf route-map/d; s|^$(deny_line)\$|$(deny_line | sed 's/ deny / permit /')|" ;;
   esac
 }

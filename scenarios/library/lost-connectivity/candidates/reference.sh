@@ -122,8 +122,10 @@ suspect() {
   local r=$1
   if grep -qi 'passive interface' "$work/ospf.$r"; then
     echo ospf_passive_interface
+  elif [ -z "$(area "$r")" ]; then
+    echo ospf_network_statement # OSPF does not run on the line
   elif [ "$(area "$r")" != "$(area "$(other "$r")")" ]; then
-    echo ospf_network_statement
+    echo ospf_area_mismatch
   elif [ "$(right_key "$r")" != "$(key "$r")" ]; then
     echo ospf_key_mismatch
   fi
@@ -212,7 +214,7 @@ groups() {
 
 announce() {
   situ notice send --to "$(groups)" --from "$(date +%H:%M)" --services "réseau,ERP,fichiers,Internet" \
-    --text "Incident réseau en cours depuis ce matin : vous n'atteignez plus le site principal (Vulcain, plans, messagerie, Internet). Nous y travaillons, prochain point dans 30 minutes. En attendant, notez vos pointages sur papier ; ne redémarrez pas vos postes. Contact : service informatique." </dev/null
+    --text "Incident réseau en cours depuis le démarrage : vous n'atteignez plus le site principal (Vulcain, plans, messagerie, Internet). Nous y travaillons, prochain point dans 30 minutes. En attendant, notez vos pointages sur papier ; ne redémarrez pas vos postes. Contact : service informatique." </dev/null
 }
 announce_end() {
   situ notice send --to "$(groups)" --until "$(date +%H:%M)" --services "réseau,ERP,fichiers,Internet" \
@@ -251,7 +253,7 @@ defined repair || repair() {
   case $cause in
     ospf_passive_interface) configure "interface $w" 'no ip ospf passive' ;;
     ospf_key_mismatch) configure "interface $w" 'no ip ospf message-digest-key 1' "ip ospf message-digest-key 1 md5 $(right_key "$element")" ;;
-    ospf_network_statement) configure 'router ospf' "no $(wrong_network)" "network $(cat "$work/net.$element") area $(area "$(other "$element")")" ;;
+    ospf_network_statement | ospf_area_mismatch) configure 'router ospf' "no $(wrong_network)" "network $(cat "$work/net.$element") area $(area "$(other "$element")")" ;;
     route_filter)
       if grep -q '^ip protocol ospf' "$work/conf.$element"; then
         configure "no $(grep '^ip protocol ospf' "$work/conf.$element" | head -n 1)"
@@ -293,11 +295,11 @@ report() {
 # Rapport d'incident
 
 - Détection : ticket $ticket, lu à $started.
-- Début et fin : depuis le démarrage de ce matin ; fin constatée à $(date +%H:%M).
+- Début et fin : depuis le démarrage du jour ; fin constatée à $(date +%H:%M).
 - Impact : $1
 - Cause : $2
 - Actions : $3
-- Données : aucune donnée perdue ; la copie hors site de la nuit est à contrôler à son prochain passage.
+- Données : aucune donnée perdue ; la prochaine copie hors site est à contrôler.
 - Prévention : relire à deux toute modification de routage, la charger et la vérifier pendant la fenêtre, exiger le compte rendu du prestataire.
 TEXT
   situ report submit "$work/rapport.md" </dev/null
@@ -319,8 +321,8 @@ work_on_it() {
     on "$remote" ping -c 2 -W 2 "$(getent ahostsv4 erp1 | awk '{print $1; exit}')"
     situ log add "Ticket $ticket : chaîne contrôlée de bout en bout ($main, lien opérateur, $remote, serveurs). Tout répond, rien modifié." --node "$remote" </dev/null
     seal_diagnosis
-    situ ticket reply "$ticket" --text "Bonjour, j'ai contrôlé toute la chaîne entre votre site et le site principal : tout répond maintenant. La coupure de ce matin venait du lien et est passée. Rappelez-moi si cela revient." </dev/null
-    report "ressenti par le demandeur ce matin, plus rien au moment du contrôle" "aucune panne dans le périmètre" "contrôles seulement, aucune modification"
+    situ ticket reply "$ticket" --text "Bonjour, j'ai contrôlé toute la chaîne entre votre site et le site principal : tout répond maintenant. La coupure à l’allumage venait du lien et est passée. Rappelez-moi si cela revient." </dev/null
+    report "ressenti par le demandeur à l’allumage, plus rien au moment du contrôle" "aucune panne dans le périmètre" "contrôles seulement, aucune modification"
     situ ticket close "$ticket" --text "Aucune panne constatée, service vérifié." </dev/null
     return 0
   fi
