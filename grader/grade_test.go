@@ -145,7 +145,7 @@ func TestBlindToNames(t *testing.T) {
 			}
 			renamed = append(renamed, n)
 		}
-		a, b := grade(t, s), grade(t, s)
+		a := grade(t, s)
 		b, err := grader.Grade(renamed)
 		if err != nil {
 			t.Fatal(err)

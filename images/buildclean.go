@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -142,8 +143,7 @@ func dropEmpty(layer, base string) error {
 }
 
 func isNotEmpty(err error) bool {
-	pe, ok := err.(*fs.PathError)
-	return ok && (pe.Err == unix.ENOTEMPTY || pe.Err == unix.EEXIST)
+	return errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST)
 }
 
 // settled is how old a new layer's files are at least: a machine of a company was

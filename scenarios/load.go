@@ -139,14 +139,15 @@ func loadScenario(f *folder) (*Scenario, error) {
 }
 
 func asList(err error) ErrorList {
-	switch e := err.(type) {
-	case ErrorList:
-		return e
-	case *InputError:
-		return ErrorList{e}
-	default:
-		return ErrorList{inputErrorf("", "%v", err)}
+	var list ErrorList
+	var one *InputError
+	switch {
+	case errors.As(err, &list):
+		return list
+	case errors.As(err, &one):
+		return ErrorList{one}
 	}
+	return ErrorList{inputErrorf("", "%v", err)}
 }
 
 // LoadSiteOf reads the site of a scenario: of the embedded library, or of a

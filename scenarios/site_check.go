@@ -32,7 +32,6 @@ var (
 type siteChecker struct {
 	*decoder
 	site  *Site
-	nodes map[string]bool
 	segs  map[string]*Segment
 	names map[string]map[string]bool // kind -> ids
 }

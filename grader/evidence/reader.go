@@ -48,12 +48,12 @@ func Scan(r io.Reader, f func(*Record) error) error {
 	prev, offset := ZeroHash, int64(0)
 	for n := uint64(1); ; n++ {
 		line, err := readLine(br)
-		if err == io.EOF && len(line) == 0 {
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return nil
 		}
 		damage := func(e error) *DamageError { return &DamageError{Line: n, Offset: offset, Err: e} }
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			d := damage(fmt.Errorf("no newline after %d bytes", len(line)))
 			d.Torn = true
 			return d

@@ -226,9 +226,7 @@ func (r RouteState) String() string {
 		parts = append(parts, r.Type)
 	}
 	parts = append(parts, r.Dst)
-	for _, v := range r.Via {
-		parts = append(parts, v)
-	}
+	parts = append(parts, r.Via...)
 	parts = append(parts, "proto "+r.Protocol)
 	if r.Metric != 0 {
 		parts = append(parts, fmt.Sprintf("metric %d", r.Metric))

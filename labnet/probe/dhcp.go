@@ -134,7 +134,7 @@ func discover(ctx context.Context, ns string, nic card, id []byte) (*dhcpv4.DHCP
 	if len(id) > 0 {
 		ask.UpdateOption(dhcpv4.OptClientIdentifier(id))
 	}
-	stop := context.AfterFunc(ctx, func() { f.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = f.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	frame := datagram(ask.ToBytes())
 	send := func() error {

@@ -34,7 +34,7 @@ func checkICMP(ctx context.Context, c *check) error {
 		return fail(StagePost, err)
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
 	id := uint16(rand.Uint32())

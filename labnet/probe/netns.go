@@ -54,7 +54,7 @@ func dial(ctx context.Context, ns, network string, to netip.AddrPort) (net.Conn,
 
 // connect waits in Go's own poller, so that no thread is held.
 func connect(ctx context.Context, f *os.File, to netip.AddrPort) error {
-	stop := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = f.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -170,7 +170,7 @@ func NewExecs(ctx context.Context, c ExecConfig) (_ *Execs, err error) {
 		byNS: map[uint32]*watched{}, byID: map[string]uint32{}, live: map[pidKey][]started{}}
 	defer func() {
 		if err != nil {
-			x.release()
+			_ = x.release() // the first error is the one that counts
 			cancel()
 		}
 	}()

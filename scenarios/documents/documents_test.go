@@ -319,7 +319,7 @@ func TestPlanIsWellFormed(t *testing.T) {
 			svg := Plan(site, o)
 			d := xml.NewDecoder(bytes.NewReader(svg))
 			for {
-				if _, err := d.Token(); err == io.EOF {
+				if _, err := d.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatalf("%s: %v", name, err)

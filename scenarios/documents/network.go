@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -86,9 +87,9 @@ func follows(a, b string) bool {
 	if x == nil || y == nil || x[1] != y[1] || len(x[2]) != len(y[2]) {
 		return false
 	}
-	var p, q int
-	fmt.Sscan(strings.TrimLeft(x[2], "0")+" "+strings.TrimLeft(y[2], "0"), &p, &q)
-	return q == p+1
+	p, err1 := strconv.Atoi(x[2])
+	q, err2 := strconv.Atoi(y[2])
+	return err1 == nil && err2 == nil && q == p+1
 }
 
 // text draws the plan for a terminal of 80 columns: each router with its cards,

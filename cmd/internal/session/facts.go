@@ -44,7 +44,7 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 	for _, g := range site.Groups {
 		f.Groups = append(f.Groups, evidence.Group{ID: g.ID, Label: text(g.Title), Includes: includes(site, g)})
 	}
-	hit := []string{}
+	var hit []string
 	if v.Spec == nil {
 		f.Truth.NoFault = true
 		f.Points = scn.HealthyPoints

@@ -63,8 +63,8 @@ type Config struct {
 	prev *types100.Result
 }
 
-// PluginVersions are the versions of the CNI specification that are answered.
-func PluginVersions() version.PluginInfo {
+// Versions are the versions of the CNI specification that are answered.
+func Versions() version.PluginInfo {
 	return version.PluginSupports("0.4.0", "1.0.0", "1.1.0")
 }
 

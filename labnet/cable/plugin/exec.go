@@ -51,7 +51,7 @@ func (e *Exec) ExecPlugin(ctx context.Context, _ string, stdin []byte, environ [
 	cmd := env["CNI_COMMAND"]
 	if cmd == "VERSION" {
 		var out bytes.Buffer
-		if err := PluginVersions().Encode(&out); err != nil {
+		if err := Versions().Encode(&out); err != nil {
 			return nil, fmt.Errorf("CNI VERSION: %w", err)
 		}
 		return out.Bytes(), nil
@@ -96,7 +96,7 @@ func checkVersion(stdin []byte) error {
 		return types.NewError(types.ErrDecodingFailure, "network configuration is not readable", err.Error())
 	}
 	var rec version.Reconciler
-	if verr := rec.Check(v, PluginVersions()); verr != nil {
+	if verr := rec.Check(v, Versions()); verr != nil {
 		return types.NewError(types.ErrIncompatibleCNIVersion, "incompatible CNI versions", verr.Details())
 	}
 	return nil
@@ -126,5 +126,5 @@ func Main() {
 		Check:  p.Check,
 		GC:     p.GC,
 		Status: p.Status,
-	}, PluginVersions(), "situlab-cni: a layer-2 cable into a situlab switch namespace (CNI 1.1.0)")
+	}, Versions(), "situlab-cni: a layer-2 cable into a situlab switch namespace (CNI 1.1.0)")
 }

@@ -150,7 +150,7 @@ func testReasons(t *testing.T, f Fixture) {
 		return func(n node.Node) error {
 			// The command may be cut off by the end of the node.
 			_, err := n.Exec(context.Background(), node.Command{Args: []string{"/bin/sh", "-c", script}})
-			_ = err //nolint:errcheck // only the reason counts
+			_ = err // only the reason counts
 			return nil
 		}
 	}

@@ -214,7 +214,7 @@ func TestChildrenOfOthers(t *testing.T) {
 			err := exec.Command("/bin/sh", "-c", "exit 9").Run()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != 9 {
-				done <- fmt.Errorf("a child's status is %v", err)
+				done <- fmt.Errorf("a child's status: %w", errors.Join(err, errors.New("9 was expected")))
 				return
 			}
 		}

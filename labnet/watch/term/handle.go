@@ -157,8 +157,10 @@ func (h *Handle) order(ctx context.Context, o control) error {
 	return nil
 }
 
-// Pause stops passing on what viewers type; Resume ends that.
-func (h *Handle) Pause(ctx context.Context) error  { return h.order(ctx, control{Op: "pause"}) }
+// Pause stops passing on what viewers type.
+func (h *Handle) Pause(ctx context.Context) error { return h.order(ctx, control{Op: "pause"}) }
+
+// Resume ends a pause.
 func (h *Handle) Resume(ctx context.Context) error { return h.order(ctx, control{Op: "resume"}) }
 
 // Notify shows a text to the viewers as if the terminal had printed it; it is
