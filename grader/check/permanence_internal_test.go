@@ -42,3 +42,12 @@ func TestRedSamples(t *testing.T) {
 		}
 	}
 }
+
+func TestTransient(t *testing.T) {
+	for name, want := range map[string]bool{"/var/log": true, "/var/log/wtmp": true, "/var/logs": false, "/run": true,
+		"/etc/frr/frr.conf": false, "/etc/.pwd.lock": true, "/var": false, "/": false} {
+		if transient(name) != want {
+			t.Errorf("transient(%s) is %v", name, !want)
+		}
+	}
+}
