@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -135,11 +136,15 @@ func (v *View) steps() []step {
 	return out
 }
 
-// transient are files that programs write beside the work itself.
+// transientPlaces are where programs write beside the work itself.
+var transientPlaces = []string{"/run", "/var/run", "/var/cache", "/var/log", "/var/lib/systemd", "/proc", "/sys"}
+
+// transient says whether a file, or a folder whose entries changed, is in such a
+// place.
 func transient(name string) bool {
-	return strings.HasPrefix(name, "/run/") || strings.HasPrefix(name, "/var/run/") ||
-		strings.HasPrefix(name, "/var/cache/") || strings.HasPrefix(name, "/var/log/") || strings.HasPrefix(name, "/var/lib/systemd/") ||
-		strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") || strings.HasSuffix(name, ".lock")
+	return strings.HasSuffix(name, ".lock") || slices.ContainsFunc(transientPlaces, func(p string) bool {
+		return name == p || strings.HasPrefix(name, p+"/")
+	})
 }
 
 // truthNodes are the nodes of the faulty element and of those that say the same:

@@ -32,6 +32,10 @@ type PermanenceState struct {
 	Samples        int
 	MissingSamples int
 
+	// Pending says that a sample failed after a green one and no other has been
+	// taken since: the next one decides.
+	Pending bool
+
 	needSeconds float64
 	red, green  []uint64 // samples that the findings rest on
 }
@@ -46,7 +50,7 @@ func (p PermanenceState) Decided() bool {
 	if len(p.Red)+len(p.Relapsed) > 0 {
 		return true
 	}
-	return len(p.Unseen) == 0 && p.MissingSeconds <= 0 && p.MissingSamples <= 0
+	return len(p.Unseen) == 0 && !p.Pending && p.MissingSeconds <= 0 && p.MissingSamples <= 0
 }
 
 // Permanence measures the permanence window over records of a session, which
@@ -82,16 +86,18 @@ func (v *View) permanence() PermanenceState {
 			st.Unseen = append(st.Unseen, probe)
 			continue
 		}
-		if !samples[atEnd].OK {
+		red, pending := redSamples(samples, needSamples)
+		st.Pending = st.Pending || pending
+		if red[atEnd] {
 			st.Red = append(st.Red, probe)
 			st.red = append(st.red, samples[atEnd].Seq)
 		}
 		for i, s := range samples {
-			if s.OK {
+			if !red[i] {
 				continue
 			}
 			lastRed = max(lastRed, s.BootNS)
-			if i <= atEnd || !samples[atEnd].OK {
+			if i <= atEnd || red[atEnd] {
 				continue
 			}
 			st.red = append(st.red, s.Seq)
@@ -105,6 +111,33 @@ func (v *View) permanence() PermanenceState {
 	}
 	st.measure(v, byProbe, lastRed, needSamples)
 	return st
+}
+
+// redSamples says which samples of a probe count as red. One that fails alone,
+// between two that succeed, is what a user tries again: it does not count, unless
+// another one does the same within the window of the rule, which is a service that
+// comes and goes. A red one with nothing behind it yet, after a green one, is
+// pending: the next sample decides.
+func redSamples(samples []Sample, window int) (red []bool, pending bool) {
+	red = make([]bool, len(samples))
+	alone := -1 - window
+	for i, s := range samples {
+		switch {
+		case s.OK:
+		case i == 0 || !samples[i-1].OK:
+			red[i] = true
+		case i+1 == len(samples):
+			pending = true
+		case !samples[i+1].OK:
+			red[i] = true
+		default:
+			if alone >= 0 && i-alone <= window {
+				red[i], red[alone] = true, true
+			}
+			alone = i
+		}
+	}
+	return red, pending
 }
 
 // measure fills the green window after lastRed.
@@ -126,7 +159,7 @@ func (st *PermanenceState) measure(v *View, byProbe map[string][]Sample, lastRed
 		n := 0
 		samples := byProbe[probe]
 		for _, s := range samples {
-			if s.BootNS > lastRed {
+			if s.BootNS > lastRed && s.OK {
 				if n == 0 {
 					st.green = append(st.green, s.Seq)
 				}

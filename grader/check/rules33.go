@@ -271,35 +271,41 @@ type Outage struct {
 }
 
 // outages are interruptions, during the session, of services that the fault
-// does not touch and that were green at the entry.
+// does not touch and that were green at the entry. What fails once, between two
+// successes, is none ([redSamples]).
 func (v *View) outages() []Outage {
-	var out []Outage
-	open := map[string]int{}
 	green := map[string]bool{}
+	byProbe := map[string][]Sample{}
 	for _, s := range v.Samples {
-		if s.BootNS < v.Enter {
-			green[s.Probe] = s.OK
-			continue
-		}
-		if s.Phase != evidence.PhaseSession || s.BootNS > v.Finish || s.Control ||
-			contains(v.Facts.HitProbes, s.Probe) || !s.OK && v.starved(s.BootNS) {
-			continue
-		}
-		i, is := open[s.Probe]
 		switch {
-		case !s.OK && !is && green[s.Probe]:
-			open[s.Probe] = len(out)
-			out = append(out, Outage{s.Probe, s.BootNS, s.BootNS, s.Seq})
-		case !s.OK && is:
-			out[i].To = s.BootNS
-		case s.OK:
-			if is {
-				out[i].To = s.BootNS
-				delete(open, s.Probe)
-			}
-			green[s.Probe] = true
+		case s.BootNS < v.Enter:
+			green[s.Probe] = s.OK
+		case s.Phase != evidence.PhaseSession || s.BootNS > v.Finish || s.Control ||
+			contains(v.Facts.HitProbes, s.Probe) || !s.OK && v.starved(s.BootNS):
+		default:
+			byProbe[s.Probe] = append(byProbe[s.Probe], s)
 		}
 	}
+	var out []Outage
+	for _, samples := range byProbe {
+		red, _ := redSamples(samples, DefaultPermanenceSamples)
+		was := green[samples[0].Probe]
+		open := -1
+		for i, s := range samples {
+			switch {
+			case red[i] && open < 0 && was:
+				open = len(out)
+				out = append(out, Outage{s.Probe, s.BootNS, s.BootNS, s.Seq})
+			case open >= 0:
+				out[open].To = s.BootNS
+				if !red[i] {
+					open = -1
+				}
+			}
+			was = was || s.OK
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Seq < out[j].Seq })
 	return out
 }
 
