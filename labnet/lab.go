@@ -371,6 +371,11 @@ func (l *Lab) create(ctx context.Context, m *machine, spec node.Spec, prepare fu
 			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
 	}
+	if len(m.site.Interfaces) > 0 { // else there is nothing to forward
+		if err := cable.Defaults(n.NetNS()); err != nil {
+			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
+		}
+	}
 	for _, i := range m.site.Interfaces {
 		if err := l.plug(ctx, m.site.Name, i, n.NetNS()); err != nil {
 			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
