@@ -94,6 +94,10 @@ func (a *app) sessionDone(res *session.Result, err error) error {
 	if res == nil || (err != nil && !isEnv) {
 		return err
 	}
+	if res.Interrupted && !res.Entered {
+		a.ui.Warn("%s", a.ui.T("interrompu avant que l'épreuve commence : rien à évaluer", "interrupted before the session began: nothing to assess"))
+		return &codeError{code: exitInterrupted}
+	}
 	if res.Grade != nil {
 		if perr := a.printVerdict(res.Grade, res); perr != nil {
 			return perr

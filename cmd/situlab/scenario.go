@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/situlab/situlab/grader/criteria"
 	"github.com/situlab/situlab/labnet/fault"
 	"github.com/situlab/situlab/labnet/probe"
 	"github.com/situlab/situlab/scenarios"
@@ -177,6 +178,13 @@ func validate(ref string) error {
 	}
 	var errs scenarios.ErrorList
 	for i, spec := range append([]scenarios.VariantSpec{{ID: scenarios.Healthy}}, s.Variants...) {
+		for seed := range uint64(4) { // a cause may depend on what the seed draws
+			v, err := scenarios.Draw(s, site, seed, spec.ID)
+			if err != nil {
+				return err
+			}
+			errs = append(errs, unknownCauses(s, v, fmt.Sprintf("variants[%d]", i-1))...)
+		}
 		v, err := scenarios.Draw(s, site, 1, spec.ID)
 		if err != nil {
 			return err
@@ -195,6 +203,27 @@ func validate(ref string) error {
 		errs = append(errs, asList(err)...)
 	}
 	return orNil(errs)
+}
+
+// unknownCauses are causes of a variant that the candidate's form does not offer.
+func unknownCauses(s *scenarios.Scenario, v *scenarios.Variant, at string) (errs scenarios.ErrorList) {
+	if v.Spec == nil {
+		return nil
+	}
+	var known []string
+	for _, c := range criteria.Causes() {
+		known = append(known, c.ID)
+	}
+	check := func(at, cause string) {
+		if !slices.Contains(known, cause) {
+			errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: fmt.Sprintf("%s: the form has no cause %q%s", at, cause, scenarios.Suggest(cause, known))})
+		}
+	}
+	check(at+".cause", v.Spec.Cause)
+	for i, c := range v.Spec.AlsoCauses {
+		check(fmt.Sprintf("%s.alsoCauses[%d]", at, i), c)
+	}
+	return errs
 }
 
 // validateSite checks what is only seen when a site is expanded for a lab.

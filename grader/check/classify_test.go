@@ -404,6 +404,9 @@ amtool silence add alertname=X                  | change runtime
 cat /etc/frr/frr.conf                           | test config_read
 cat /etc/hosts                                  | test config_read
 cat /var/log/syslog                             | test log_read
+/usr/sbin/sshd -D -R                            |
+sshd -i                                         |
+/usr/sbin/sshd -D                               | change service
 tail -f /var/log/syslog                         | test log_read
 grep -i ospf /var/log/frr/frr.log               | test log_read
 grep -rn passive /etc/frr                       | test config_read

@@ -52,6 +52,15 @@ func daemon(families []string, verify ...string) sorter {
 	}
 }
 
+// sshdExec: the daemon's own children, one per login ("-R", inetd's "-i"), carry
+// its name; who logs in changes nothing.
+func sshdExec(args []string, cwd string) class {
+	if hasFlag(args, "-R", "-i") {
+		return class{}
+	}
+	return daemon(nil, "-t", "-T")(args, cwd)
+}
+
 // programs is filled in init: some of its functions look into it.
 var programs map[string]sorter
 
@@ -101,7 +110,7 @@ func init() {
 		"exportfs": reads("share_access", changeRuntime, "-a", "-r", "-u", "-i", "-o"),
 		"smbd":     daemon([]string{"disk"}), "nmbd": daemon([]string{"disk"}),
 		"nginx": daemon([]string{"application"}, "-t", "-T"), "haproxy": daemon([]string{"application"}, "-c"),
-		"apache2": daemon([]string{"application"}, "-t", "-S"), "sshd": daemon(nil, "-t", "-T"),
+		"apache2": daemon([]string{"application"}, "-t", "-S"), "sshd": sshdExec,
 		"named": daemon([]string{"dns"}, "-t"), "dnsmasq": daemon([]string{"dhcp", "dns"}, "--test"),
 		"kea-dhcp4": daemon([]string{"dhcp"}, "-t", "-T"), "dhcpd": daemon([]string{"dhcp"}, "-t", "-T"),
 		"slapd": daemon([]string{"directory"}, "-T"), "ospfd": daemon([]string{"routing"}, "-C"), "zebra": daemon([]string{"routing"}, "-C"),

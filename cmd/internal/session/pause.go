@@ -16,6 +16,9 @@ import (
 // environment counts as invalid.
 const unattendedPause = 10 * time.Minute
 
+// sameFor is how long the probes must show the same.
+const sameFor = 6 * time.Second
+
 // resumeTimeout bounds the wait for the probes to show what they showed before.
 const resumeTimeout = 2 * time.Minute
 
@@ -238,6 +241,9 @@ func (s *Session) lift(ctx context.Context) {
 func (s *Session) waitSame(ctx context.Context, red []string) {
 	ctx, cancel := context.WithTimeout(ctx, resumeTimeout)
 	defer cancel()
+	// Timers of the nodes' daemons expired while they were frozen: what a neighbour
+	// is taken for shows some seconds later only.
+	since := time.Now()
 	for ctx.Err() == nil && len(s.pausedFor()) == 0 {
 		results, err := provision.Runner(s.lab, 0).RunOnce(ctx)
 		if err != nil {
@@ -249,8 +255,14 @@ func (s *Session) waitSame(ctx context.Context, red []string) {
 				same = false
 			}
 		}
-		if same {
+		if !same {
+			since = time.Now()
+		} else if time.Since(since) >= sameFor {
 			return
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
 		}
 	}
 }

@@ -67,6 +67,8 @@ type Result struct {
 	Grade   *grader.Verdict `json:"-"`
 	// Interrupted says that the controller was told to stop.
 	Interrupted bool `json:"interrupted,omitempty"`
+	// Entered says that the candidate's work had begun.
+	Entered bool `json:"entered"`
 }
 
 // EnvironmentError says that the environment, not the candidate, failed (exit
@@ -198,7 +200,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	if err := s.settle(res); err != nil {
 		return nil, errors.Join(err, down)
 	}
-	res.Interrupted = interrupted
+	res.Interrupted, res.Entered = interrupted, !s.entered.IsZero()
 	if env != nil {
 		return res, errors.Join(env, down)
 	}
@@ -405,7 +407,7 @@ func (s *Session) startRecord() (*evidence.SessionStart, error) {
 	return &evidence.SessionStart{
 		Scenario: s.variant.Scenario.ID, Site: s.variant.Site.ID, Mode: mode,
 		SeedCommitment: commitment(s.salt, strconv.FormatUint(s.variant.Seed, 10)),
-		TimeFactor:     s.opts.Factor, LimitSeconds: limit.Seconds(), Deadline: time.Now().Add(limit),
+		TimeFactor:     s.opts.Factor, LimitSeconds: limit.Seconds(), Deadline: s.local(time.Now().Add(limit)),
 		Lang: s.opts.Lang, Tool: s.opts.Tool, Runtime: "native", Unattended: s.opts.Script != nil,
 		Hashes: hashes, Host: hostFacts(),
 	}, nil

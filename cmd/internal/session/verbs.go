@@ -100,8 +100,8 @@ func (c *call) status() error {
 		state = c.t("suspendue", "paused")
 	}
 	return c.printf(
-		"Épreuve %s (%s) — temps restant : %s\nTickets ouverts : %d (situ ticket list)\nMessages non lus : %d (situ inbox)\nCahier d'exploitation : %d entrée(s)\nDiagnostic scellé : %s\nAide : situ help — pour terminer : situ finish\n",
-		"Session %s (%s) — time left: %s\nOpen tickets: %d (situ ticket list)\nUnread messages: %d (situ inbox)\nLogbook: %d entries\nSealed diagnosis: %s\nHelp: situ help — to end: situ finish\n",
+		"Épreuve %s (%s) — temps restant : %s\nTickets ouverts : %d (situ ticket list)\nMessages non lus : %d (situ inbox)\nCahier d'exploitation : %d entrée(s)\nDiagnostic scellé : %s\nCe qui vous est demandé : situ doc show perimetre\nAide : situ help — pour terminer : situ finish\n",
+		"Session %s (%s) — time left: %s\nOpen tickets: %d (situ ticket list)\nUnread messages: %d (situ inbox)\nLogbook: %d entries\nSealed diagnosis: %s\nWhat is asked of you: situ doc show perimetre\nHelp: situ help — to end: situ finish\n",
 		s.id, state, clockText(s.clock.Left()), open, unread, notes, c.yesNo(diagnosis > 0))
 }
 

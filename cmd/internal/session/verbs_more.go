@@ -1,17 +1,20 @@
 package session
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/situlab/situlab/grader/evidence"
 	"github.com/situlab/situlab/labnet/host"
+	"github.com/situlab/situlab/scenarios"
 	"github.com/situlab/situlab/scenarios/documents"
 )
 
@@ -94,6 +97,9 @@ func (c *call) report() error {
 	if err != nil {
 		return err
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return refusal{"le rapport est vide", "the report is empty"}
+	}
 	if !utf8.Valid(data) || len(data) > maxReport {
 		return refusal{"le rapport doit être un texte UTF-8 d'au plus 256 Kio", "the report must be a UTF-8 text of at most 256 KiB"}
 	}
@@ -115,6 +121,10 @@ func (c *call) request() error {
 	}
 	if to == "" || text == "" {
 		return usageError{"il faut --to et --text", "--to and --text are wanted"}
+	}
+	if slices.ContainsFunc(c.s.variant.Site.Contacts, func(x scenarios.Contact) bool { return x.ID == to }) && !c.s.people.reachable(to) {
+		return refusal{"le stockage et les experts (opérateur, éditeur) ne sont pas encore joignables dans cette version de situlab ; le sont : " + c.s.people.list(),
+			"storage and the experts (carrier, vendor) cannot be reached yet in this version of situlab; those who can: " + c.s.people.list()}
 	}
 	if !c.s.people.reachable(to) {
 		return refusal{"cet interlocuteur ne répond pas dans cette épreuve : " + to + " (" + c.s.people.list() + ")",

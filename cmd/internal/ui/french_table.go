@@ -155,9 +155,10 @@ var french = map[string]string{
 	"write the candidate's file: %s":    "impossible d'écrire le dossier du candidat : %s",
 	"the lock of the host's limits: %s": "le verrou des limites de la machine : %s",
 	"the cgroup controllers memory and pids are needed (cgroup_enable=memory on the kernel's command line)": "les contrôleurs de cgroup memory et pids sont nécessaires (cgroup_enable=memory sur la ligne de commande du noyau)",
-	"%q is no time zone (IANA names, as Europe/Paris)":                                                      "%s n'est pas un fuseau horaire (noms de l'IANA, comme Europe/Paris)",
-	"two people have the login %q":                                                                          "deux personnes ont le compte %s",
-	"services depend on each other in a circle: %s; take one of these dependsOn away":                       "des services dépendent l'un de l'autre en rond : %s ; enlever l'un de ces dependsOn",
+	"the form has no cause %q":                                                        "le formulaire ne connaît pas la cause %s",
+	"%q is no time zone (IANA names, as Europe/Paris)":                                "%s n'est pas un fuseau horaire (noms de l'IANA, comme Europe/Paris)",
+	"two people have the login %q":                                                    "deux personnes ont le compte %s",
+	"services depend on each other in a circle: %s; take one of these dependsOn away": "des services dépendent l'un de l'autre en rond : %s ; enlever l'un de ces dependsOn",
 
 	// A site.
 	"%d is no octet":                                                                     "%s n'est pas un octet",
