@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/situlab/situlab/grader/evidence"
@@ -20,6 +21,12 @@ func commitment(salt, value string) string {
 func probeID(probe, segment string) string { return probe + "@" + segment }
 
 func text(t scenarios.Text) evidence.Text { return evidence.Text{FR: t.FR, EN: t.EN} }
+
+// plain is a text without the marks of Markdown, for where it is shown as it is.
+func plain(t scenarios.Text) evidence.Text {
+	marks := strings.NewReplacer("**", "", "`", "")
+	return evidence.Text{FR: marks.Replace(t.FR), EN: marks.Replace(t.EN)}
+}
 
 // buildFacts gathers what the grader needs to know of a variant. It is sealed
 // before the candidate enters and shown after the end.
@@ -48,7 +55,7 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 	if v.Spec == nil {
 		f.Truth.NoFault = true
 		f.Points = scn.HealthyPoints
-		f.Solution.Cause = text(scn.Healthy.Explanation)
+		f.Solution.Cause = plain(scn.Healthy.Explanation)
 		f.Solution.Steps = steps(scn.Healthy.Steps)
 		hit = remoteSegments(site)
 	} else {
@@ -56,9 +63,9 @@ func buildFacts(v *scenarios.Variant, faults []injected) evidence.Facts {
 		f.Truth.Element, f.Truth.Cause, f.Truth.AlsoCauses = v.Spec.Element, v.Spec.Cause, v.Spec.AlsoCauses
 		f.HitSegments, f.HitGroups = v.Spec.Hit, v.Spec.Groups
 		f.HitProbes = hitProbes(v)
-		f.Solution.Cause = text(v.Spec.Solution)
+		f.Solution.Cause = plain(v.Spec.Solution)
 		for _, sy := range v.Spec.Symptoms {
-			f.Solution.Chain = append(f.Solution.Chain, text(sy))
+			f.Solution.Chain = append(f.Solution.Chain, plain(sy))
 		}
 		f.Solution.Steps = steps(v.Spec.Steps)
 		if len(f.Solution.Steps) == 0 { // then at least what was broken
