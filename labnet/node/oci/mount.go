@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -129,20 +130,24 @@ func unmount(path string) error {
 	return fmt.Errorf("umount %s: %w", path, err)
 }
 
-// makePrivate turns dir into a mount of its own that propagates nothing, so
-// that the nodes' mounts do not spread into other mount namespaces.
+// stateSize bounds a file system of state: a node's share is some ten kilobytes.
+const stateSize = "size=64m,mode=0711"
+
+// makePrivate mounts a file system in memory at dir, which propagates nothing, so
+// that the nodes' mounts do not spread into other mount namespaces. In memory
+// because runc and we write and delete some dozen small files per node, and /run
+// is not in memory everywhere: in containers and small virtual machines it lies on
+// the disk. What is mounted there already stays.
 func makePrivate(dir string) error {
 	points, err := host.MountsUnder(dir)
 	if err != nil {
 		return err
 	}
-	for _, p := range points {
-		if p == dir {
-			return nil
-		}
+	if slices.Contains(points, dir) {
+		return nil
 	}
-	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("bind %s: %w", dir, err)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, stateSize); err != nil {
+		return fmt.Errorf("tmpfs at %s: %w", dir, err)
 	}
 	if err := unix.Mount("", dir, "", unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make %s private: %w", dir, err)

@@ -74,8 +74,10 @@ func New(c Config) (*Runtime, error) {
 	if err := passable(c.State); err != nil {
 		return nil, err
 	}
-	if err := makePrivate(nodesDir(c.State)); err != nil {
-		return nil, err
+	for _, d := range []string{nodesDir(c.State), runcRoot(c.State)} {
+		if err := makePrivate(d); err != nil {
+			return nil, errors.Join(err, removeState(c.State))
+		}
 	}
 	r := &Runtime{cfg: c, cg: cg, labs: map[string]bool{}}
 	r.ids.make(c.IDs...)
@@ -121,10 +123,10 @@ func passable(dir string) error {
 
 // removeState takes away the empty frame that New made.
 func removeState(state string) error {
-	if err := unmount(nodesDir(state)); err != nil {
-		return err
-	}
 	for _, d := range []string{nodesDir(state), runcRoot(state)} {
+		if err := unmount(d); err != nil {
+			return err
+		}
 		if err := os.Remove(d); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("state directory: %w", err)
 		}
