@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("labs need root: run the tests as root")
 	}
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(oneByOne{t}, testscript.Params{
 		Dir:                 "testdata/script",
 		WorkdirRoot:         t.TempDir(),
 		UpdateScripts:       *update,
@@ -58,6 +58,16 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// oneByOne runs scripts one after the other: some start labs, and limits of the
+// kernel belong to the whole host, which others look at meanwhile.
+type oneByOne struct{ *testing.T }
+
+func (t oneByOne) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(oneByOne{t}) })
+}
+func (oneByOne) Parallel()     {}
+func (oneByOne) Verbose() bool { return testing.Verbose() }
 
 func setUp(e *testscript.Env) error {
 	// Under /run and open to all: a node's own root passes through it.
