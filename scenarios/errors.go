@@ -88,12 +88,12 @@ func inputErrorf(file, format string, args ...any) *InputError {
 	return &InputError{Position: Position{File: file}, Msg: fmt.Sprintf(format, args...)}
 }
 
-// didYouMean returns `; did you mean "x"?` for the name nearest to a wrong one;
-// when none is near, the names themselves if they are few, else nothing.
 // Suggest is what an error says behind a name that nobody knows: the name that was
 // probably meant, or the few there are.
 func Suggest(wrong string, names []string) string { return didYouMean(wrong, names) }
 
+// didYouMean returns `; did you mean "x"?` for the name nearest to a wrong one;
+// when none is near, the names themselves if they are few, else nothing.
 func didYouMean(wrong string, names []string) string {
 	hint := nearName(wrong, names)
 	if hint == "" && len(names) > 0 && len(names) <= 10 {
