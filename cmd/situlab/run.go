@@ -182,6 +182,7 @@ func (a *app) attachCommand() *cobra.Command {
 			if err := control.Call(cmd.Context(), info.Lab, "Attach", &again, &t); err != nil {
 				return err
 			}
+			a.ui.Step(a.ui.T("terminal %s de l'épreuve %s ; Ctrl-] le quitte sans le fermer", "terminal %s of session %s; Ctrl-] leaves it without closing it"), t.ID, info.Session)
 			_, err = term.Attach(cmd.Context(), t.Socket, os.Stdin, os.Stdout, term.AttachOptions{})
 			if errors.Is(err, term.ErrDetached) {
 				return nil

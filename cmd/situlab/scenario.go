@@ -178,31 +178,45 @@ func validate(ref string) error {
 	}
 	var errs scenarios.ErrorList
 	for i, spec := range append([]scenarios.VariantSpec{{ID: scenarios.Healthy}}, s.Variants...) {
-		for seed := range uint64(4) { // a cause may depend on what the seed draws
+		for seed := range uint64(4) { // a cause, a node or a line may depend on what the seed draws
 			v, err := scenarios.Draw(s, site, seed, spec.ID)
 			if err != nil {
 				return err
 			}
 			errs = append(errs, unknownCauses(s, v, fmt.Sprintf("variants[%d]", i-1))...)
-		}
-		v, err := scenarios.Draw(s, site, 1, spec.ID)
-		if err != nil {
-			return err
-		}
-		for j, f := range v.Faults {
-			at := fmt.Sprintf("decoys[%d]", j)
-			if j >= len(s.Decoys) {
-				at = fmt.Sprintf("variants[%d].faults[%d]", i-1, j-len(s.Decoys))
-			}
-			if _, err := fault.Parse(f); err != nil {
-				errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: at + ": " + err.Error()})
-			}
+			errs = append(errs, unfitFaults(s, v, i-1)...)
 		}
 	}
 	if _, err := scenarios.LoadExpect(s); err != nil {
 		errs = append(errs, asList(err)...)
 	}
 	return orNil(errs)
+}
+
+// unfitFaults are mistakes in the faults of a variant, the one at index as
+// written: parameters, and lines that the files of the node do not have.
+func unfitFaults(s *scenarios.Scenario, v *scenarios.Variant, index int) (errs scenarios.ErrorList) {
+	for i, f := range v.Faults {
+		at := fmt.Sprintf("decoys[%d]", i)
+		if i >= len(s.Decoys) {
+			at = fmt.Sprintf("variants[%d].faults[%d]", index, i-len(s.Decoys))
+		}
+		fit := func() error {
+			made, err := fault.Parse(f)
+			if err != nil {
+				return err
+			}
+			tree, err := scenarios.Tree(v.Site, f.Node)
+			if err != nil {
+				return err
+			}
+			return fault.Fits(made, tree)
+		}
+		if err := fit(); err != nil {
+			errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: at + ": " + err.Error()})
+		}
+	}
+	return errs
 }
 
 // unknownCauses are causes of a variant that the candidate's form does not offer.

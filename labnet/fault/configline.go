@@ -48,7 +48,7 @@ func (e *edit) apply(text string) (string, error) {
 	for i, l := range lines {
 		if e.match.MatchString(l) {
 			if at >= 0 {
-				return "", fmt.Errorf("%s: lines %d and %d both match %q", e.file, at+1, i+1, e.match)
+				return "", fmt.Errorf("%s: lines %d and %d both match %q; one line is to be changed", e.file, at+1, i+1, e.match)
 			}
 			at = i
 		}

@@ -32,6 +32,23 @@ type Fault interface {
 	Artefact() string
 }
 
+// Fits says whether a fault finds in a node's first files what it is to change;
+// nothing is touched. A file that none of them is lies in the image, which is not
+// looked into here: that fault fits.
+func Fits(f Fault, files []scenarios.TreeFile) error {
+	e, ok := f.(*edit)
+	if !ok {
+		return nil
+	}
+	for _, file := range files {
+		if file.Path == e.file && file.Mode.IsRegular() {
+			_, err := e.apply(string(file.Content))
+			return err
+		}
+	}
+	return nil
+}
+
 // kinds is the table of all faults.
 var kinds = map[string]func(p *params) Fault{
 	"config-line": configLine,
