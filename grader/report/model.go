@@ -20,6 +20,7 @@ type Page struct {
 	Facts      []Pair
 	Valid      bool
 	Verdict    *grader.Verdict
+	Shares     []Share
 	Capacities []CapacityView
 	Flags      []FlagView
 	Timeline   Timeline
@@ -125,6 +126,7 @@ func build(in Input, v *check.View) *Page {
 	cites.group()
 	proofs := func(ev []uint64) ([]Proof, int) { return cites.proofs(ev, c) }
 	p.Facts = head(in, v, cites.index)
+	p.Shares = shares(in.Verdict)
 	p.Capacities = capacities(in.Verdict, v, proofs)
 	for _, f := range in.Verdict.Flags {
 		fv := FlagView{Code: f.Code, Blocking: f.Blocking, Sentence: f.Sentence, Question: f.Question}
