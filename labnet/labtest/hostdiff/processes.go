@@ -51,40 +51,41 @@ func (t table) has(p labtest.Process) bool {
 //
 //   - threads of the kernel;
 //   - the programs that looked, and their ancestors;
-//   - new ones that others have started, see [table.foreign].
+//   - those that others have started or ended, see [table.foreign].
 func (t table) diff(after table) (out []string) {
 	for pid, p := range after.All {
-		if !p.Kernel && !t.has(p) && !after.Own[pid] && !t.foreign(after, p) {
+		if !p.Kernel && !t.has(p) && !after.Own[pid] && !after.foreign(t, p) {
 			out = append(out, "+process "+describe(p, after.Line[pid]))
 		}
 	}
 	for pid, p := range t.All {
-		if !p.Kernel && !after.has(p) && !t.Own[pid] {
+		if !p.Kernel && !after.has(p) && !t.Own[pid] && !t.foreign(after, p) {
 			out = append(out, "-process "+describe(p, t.Line[pid]))
 		}
 	}
 	return out
 }
 
-// foreign says whether a new process descends from one that was there before and
-// does not lead here: another user's command, a job of cron. What a lab leaves
-// never does. It was started below an ancestor of this program (by the same
-// script or shell), and an orphan is given to an ancestor of the one that died,
-// or to the reaper (PR_SET_CHILD_SUBREAPER, prctl(2)). Whoever came into this pid
-// namespace from outside (docker exec) has no parent here.
-func (t table) foreign(after table, p labtest.Process) bool {
+// foreign says whether a process that only this table has (a new or a gone one)
+// descends from one that the other table has too and does not lead here: another
+// user's command, a job of cron. What a lab leaves never does. It was started
+// below an ancestor of this program (by the same script or shell), and an orphan
+// is given to an ancestor of the one that died, or to the reaper
+// (PR_SET_CHILD_SUBREAPER, prctl(2)). Whoever came into this pid namespace from
+// outside (docker exec) has no parent here.
+func (t table) foreign(other table, p labtest.Process) bool {
 	seen := map[int]bool{}
 	for !seen[p.PID] {
 		seen[p.PID] = true
-		parent, ok := after.All[p.Parent]
+		parent, ok := t.All[p.Parent]
 		switch {
 		case p.Parent == 0:
 			return p.PID != reaper
 		case !ok:
 			return false // it ends at this moment; the next look will tell
-		case parent.PID == reaper || after.Own[parent.PID]:
+		case parent.PID == reaper || t.Own[parent.PID]:
 			return false
-		case t.has(parent):
+		case other.has(parent):
 			return true
 		}
 		p = parent
