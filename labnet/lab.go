@@ -372,7 +372,7 @@ func (l *Lab) create(ctx context.Context, m *machine, spec node.Spec, prepare fu
 		}
 	}
 	if len(m.site.Interfaces) > 0 { // else there is nothing to forward
-		if err := cable.Defaults(n.NetNS()); err != nil {
+		if err := cable.KernelDefaults(n.NetNS()); err != nil {
 			return nil, fmt.Errorf("node %s: %w", m.site.Name, err)
 		}
 	}

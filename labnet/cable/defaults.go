@@ -33,9 +33,9 @@ var kernelDefaults = []struct{ name, all, dflt string }{
 	{"src_valid_mark", "0", "0"},
 }
 
-// Defaults gives a node's new network namespace the kernel's own settings instead
+// KernelDefaults gives a node's new network namespace the kernel's own settings instead
 // of the host's. It must come before the node's first program.
-func Defaults(path string) error {
+func KernelDefaults(path string) error {
 	return netns.Do(path, func() error {
 		for _, d := range kernelDefaults {
 			for place, value := range map[string]string{"all": d.all, "default": d.dflt} {

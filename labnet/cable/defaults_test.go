@@ -14,7 +14,7 @@ import (
 
 // A namespace that has copied the settings of a host that forwards packets gets
 // the kernel's own back. It needs root.
-func TestDefaults(t *testing.T) {
+func TestKernelDefaults(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("network namespaces need root: run the tests as root")
 	}
@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 	case err := <-failed:
 		t.Fatal(err)
 	}
-	if err := cable.Defaults(path); err != nil {
+	if err := cable.KernelDefaults(path); err != nil {
 		t.Fatal(err)
 	}
 	if err := cable.InNetNS(path, func() error {
