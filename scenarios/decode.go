@@ -462,7 +462,7 @@ func (d *decoder) structValue(n *yaml.Node, v reflect.Value, path string) {
 		first[k.Value] = k.Line
 		f, ok := byName[k.Value]
 		if !ok {
-			d.fail(k, "%sthere is no field %q%s", at(path), k.Value, didYouMean(k.Value, names))
+			d.fail(k, "%sthere is no field %q%s", at(path), k.Value, Suggest(k.Value, names))
 			continue
 		}
 		d.value(c, v.Field(f.index), prefix+f.name, f.required)

@@ -67,7 +67,7 @@ func openRef(ref, dir, file string, ids []string) (*folder, error) {
 				return &folder{sub, id}, nil
 			}
 		}
-		hint := didYouMean(ref, ids)
+		hint := Suggest(ref, ids)
 		if st, err := os.Stat(ref); err == nil && st.IsDir() {
 			hint = fmt.Sprintf("; for the folder write ./%s", ref)
 		}

@@ -88,13 +88,10 @@ func inputErrorf(file, format string, args ...any) *InputError {
 	return &InputError{Position: Position{File: file}, Msg: fmt.Sprintf(format, args...)}
 }
 
-// Suggest is what an error says behind a name that nobody knows: the name that was
-// probably meant, or the few there are.
-func Suggest(wrong string, names []string) string { return didYouMean(wrong, names) }
-
-// didYouMean returns `; did you mean "x"?` for the name nearest to a wrong one;
-// when none is near, the names themselves if they are few, else nothing.
-func didYouMean(wrong string, names []string) string {
+// Suggest is what an error says behind a name that nobody knows: `; did you mean
+// "x"?` for the nearest of the names; when none is near, the names themselves if
+// they are few, else nothing.
+func Suggest(wrong string, names []string) string {
 	hint := nearName(wrong, names)
 	if hint == "" && len(names) > 0 && len(names) <= 10 {
 		return "; to choose from: " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
@@ -102,7 +99,7 @@ func didYouMean(wrong string, names []string) string {
 	return hint
 }
 
-// nearName is didYouMean where the message lists the names already.
+// nearName is [Suggest] where the message lists the names already.
 func nearName(wrong string, names []string) string {
 	best, at := "", 3
 	switch {

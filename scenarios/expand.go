@@ -291,7 +291,7 @@ func (s *Site) node(name string) (*Node, error) {
 	for _, n := range s.Nodes {
 		names = append(names, n.Name)
 	}
-	return nil, fmt.Errorf("no node %q in site %s%s", name, s.ID, didYouMean(name, names))
+	return nil, fmt.Errorf("no node %q in site %s%s", name, s.ID, Suggest(name, names))
 }
 
 func (s *Site) segment(id string) (*Segment, error) {
@@ -304,7 +304,7 @@ func (s *Site) segment(id string) (*Segment, error) {
 	for _, n := range s.Segments {
 		names = append(names, n.ID)
 	}
-	return nil, fmt.Errorf("no segment %q in site %s%s", id, s.ID, didYouMean(id, names))
+	return nil, fmt.Errorf("no segment %q in site %s%s", id, s.ID, Suggest(id, names))
 }
 
 // NodeNamed returns a node of the site, or an error with the nearest name.

@@ -137,7 +137,7 @@ func LoadExpect(scn *Scenario) (*Expect, error) {
 			d.failAt(p+".name", "%s.name: %q is listed twice", p, c.Name)
 		}
 		if c.Like != "" && !slices.Contains(names, c.Like) {
-			d.failAt(p+".like", "%s.like: no candidate %q above%s", p, c.Like, didYouMean(c.Like, names))
+			d.failAt(p+".like", "%s.like: no candidate %q above%s", p, c.Like, Suggest(c.Like, names))
 		}
 		names = append(names, c.Name)
 		if c.Name != "" {
@@ -170,14 +170,14 @@ func LoadExpect(scn *Scenario) (*Expect, error) {
 func checkExpectRow(d *decoder, scn *Scenario, p string, r ExpectedRow, variants []string) {
 	for k, v := range r.Variants {
 		if at := fmt.Sprintf("%s.variants[%d]", p, k); !slices.Contains(variants, v) {
-			d.failAt(at, "%s: no variant %q%s", at, v, didYouMean(v, variants))
+			d.failAt(at, "%s: no variant %q%s", at, v, Suggest(v, variants))
 		}
 	}
 	declared := append(slices.Clone(scn.Points), scn.HealthyPoints...)
 	for _, pt := range slices.Sorted(maps.Keys(r.Points)) {
 		at := p + ".points." + pt
 		if !slices.Contains(declared, pt) {
-			d.failAt(at, "%s: the scenario does not declare %q%s", at, pt, didYouMean(pt, declared))
+			d.failAt(at, "%s: the scenario does not declare %q%s", at, pt, Suggest(pt, declared))
 		}
 		for code := range strings.SplitSeq(r.Points[pt].Reason, "|") {
 			if code != "" && !reasonPattern.MatchString(code) {

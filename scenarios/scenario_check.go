@@ -68,7 +68,7 @@ func (c *scenarioChecker) trees() {
 			}
 			if len(names) == 0 {
 				c.errs = append(c.errs, inputErrorf(c.scn.file(dir+"/"+e.Name()), "no %s %q in the site%s",
-					strings.TrimSuffix(dir, "s"), e.Name(), didYouMean(e.Name(), slices.Compact(slices.Sorted(slices.Values(known))))))
+					strings.TrimSuffix(dir, "s"), e.Name(), Suggest(e.Name(), slices.Compact(slices.Sorted(slices.Values(known))))))
 			}
 			for _, n := range names {
 				if _, err := Tree(&laid, n); err != nil {
@@ -126,7 +126,7 @@ func (c *scenarioChecker) head() {
 		for _, p := range c.site.Probes {
 			ids = append(ids, p.ID)
 		}
-		c.failAt("control", "control: no probe %q in site %s%s", s.Control, c.site.ID, didYouMean(s.Control, ids))
+		c.failAt("control", "control: no probe %q in site %s%s", s.Control, c.site.ID, Suggest(s.Control, ids))
 	}
 }
 
@@ -289,7 +289,7 @@ func (c *scenarioChecker) person(path, id string) {
 	for _, p := range c.site.People {
 		ids = append(ids, p.ID)
 	}
-	c.failAt(path, "%s: no person %q in site %s%s", path, id, c.site.ID, didYouMean(id, ids))
+	c.failAt(path, "%s: no person %q in site %s%s", path, id, c.site.ID, Suggest(id, ids))
 }
 
 // combinations fills the templates with every drawing of the picks and checks

@@ -37,7 +37,7 @@ func SchemaKinds() []string { return []string{"Scenario", "Site", "Tree", "Expec
 func Schema(kind string) ([]byte, error) {
 	v, ok := schemaOf[kind]
 	if !ok {
-		return nil, inputErrorf("", "no schema of %q; there are %s%s", kind, strings.Join(SchemaKinds(), ", "), didYouMean(kind, SchemaKinds()))
+		return nil, inputErrorf("", "no schema of %q; there are %s%s", kind, strings.Join(SchemaKinds(), ", "), Suggest(kind, SchemaKinds()))
 	}
 	comments, err := docComments()
 	if err != nil {

@@ -130,7 +130,7 @@ func (c *siteChecker) ref(kind, path, id string) bool {
 	if id == "" || c.names[kind][id] {
 		return id != ""
 	}
-	c.failAt(path, "%s: no %s %q%s", path, kind, id, didYouMean(id, slices.Collect(maps.Keys(c.names[kind]))))
+	c.failAt(path, "%s: no %s %q%s", path, kind, id, Suggest(id, slices.Collect(maps.Keys(c.names[kind]))))
 	return false
 }
 
@@ -423,7 +423,7 @@ func (c *siteChecker) flowEnd(path, end string) {
 		}
 		all = slices.AppendSeq(all, maps.Keys(c.names[kind]))
 	}
-	c.failAt(path, "%s: no segment, node or group %q%s", path, end, didYouMean(end, all))
+	c.failAt(path, "%s: no segment, node or group %q%s", path, end, Suggest(end, all))
 }
 
 // folders checks that the trees beside site.yaml are of nodes and roles that
@@ -441,7 +441,7 @@ func (c *siteChecker) folders() {
 		for _, e := range entries {
 			if e.IsDir() && !known[e.Name()] {
 				f := inputErrorf(strings.TrimSuffix(c.file, siteFile)+dir+"/"+e.Name(), "no %s %q in the site%s",
-					strings.TrimSuffix(dir, "s"), e.Name(), didYouMean(e.Name(), slices.Collect(maps.Keys(known))))
+					strings.TrimSuffix(dir, "s"), e.Name(), Suggest(e.Name(), slices.Collect(maps.Keys(known))))
 				c.errs = append(c.errs, f)
 			}
 		}

@@ -211,7 +211,7 @@ func find[T any](list []T, kind, id string, key func(*T) string) (*T, error) {
 		}
 		names = append(names, key(&list[i]))
 	}
-	return nil, fmt.Errorf("no %s %q%s", kind, id, didYouMean(id, names))
+	return nil, fmt.Errorf("no %s %q%s", kind, id, Suggest(id, names))
 }
 
 func (e *environment) nodes(keep func(*Node) bool) []*Node {
@@ -278,7 +278,7 @@ func (e *environment) variable(name string) (string, error) {
 	for k := range e.site.Vars {
 		names = append(names, k)
 	}
-	return "", fmt.Errorf("no variable %q%s", name, didYouMean(name, names))
+	return "", fmt.Errorf("no variable %q%s", name, Suggest(name, names))
 }
 
 func (e *environment) fqdn(name string) (string, error) {

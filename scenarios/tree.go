@@ -198,7 +198,7 @@ func loadTreeSpec(fsys fs.FS, name, dir string) (TreeSpec, error) {
 			d.failAt(p, "%s: only one of link, dir, from, copyOf and content", p)
 		}
 		if _, ok := eachLists[a.Each]; a.Each != "" && !ok {
-			d.failAt(p+".each", "%s.each: no list %q%s", p, a.Each, didYouMean(a.Each, slices.Collect(maps.Keys(eachLists))))
+			d.failAt(p+".each", "%s.each: no list %q%s", p, a.Each, Suggest(a.Each, slices.Collect(maps.Keys(eachLists))))
 		}
 	}
 	return spec, d.errs.err()
