@@ -166,7 +166,7 @@ func elements(site *scenarios.Site) []evidence.Element {
 		if n.Class == scenarios.Admin {
 			class = "server"
 		}
-		if n.Class == scenarios.Router && hasPrefix(n.Name, "fw-") {
+		if n.Class == scenarios.Router && strings.HasPrefix(n.Name, "fw-") {
 			class = "firewall"
 		}
 		out = append(out, evidence.Element{ID: n.Name, Class: class, Node: n.Name, Label: text(n.Title)})
@@ -187,8 +187,6 @@ func elements(site *scenarios.Site) []evidence.Element {
 	}
 	return out
 }
-
-func hasPrefix(s, p string) bool { return len(s) >= len(p) && s[:len(p)] == p }
 
 // carriers is the panel of the picture for what belongs to neither site.
 const carriers = "carriers"

@@ -101,7 +101,7 @@ func (p *people) choose(who, login, text string) (scenarios.Answer, bool) {
 		if w != who || (l != "" && l != login) || (l == "" && who == "user" && login != "") {
 			continue
 		}
-		if len(a.Variants) > 0 && !contains(a.Variants, p.s.variant.ID) {
+		if len(a.Variants) > 0 && !slices.Contains(a.Variants, p.s.variant.ID) {
 			continue
 		}
 		if a.Red != "" && (a.Red == "yes") != red {
@@ -167,12 +167,7 @@ func (p *people) deliver(from, text string, reply uint64) {
 func (s *Session) authorRed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.facts.HitProbes {
-		if s.red[p] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.facts.HitProbes, func(p string) bool { return s.red[p] })
 }
 
 // fold makes a text comparable: small letters, no accents.
@@ -184,13 +179,4 @@ func fold(s string) string {
 		}
 	}
 	return b.String()
-}
-
-func contains(list []string, x string) bool {
-	for _, v := range list {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }
