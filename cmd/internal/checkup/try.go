@@ -8,10 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -149,8 +147,8 @@ func tryGroups() error {
 // firstID begins a range of ids as nodes have them.
 const firstID = 1 << 30
 
-// newUserNamespace makes a user namespace as each node has one: a child that is
-// stopped before its first instruction lends it. nil if there is an error.
+// newUserNamespace makes a user namespace as each node has one, where the kernel
+// allows as many as the nodes need. nil if there is an error.
 func newUserNamespace(nodes int) (*os.File, error) {
 	// Each node has one of its own, and one that describes its ids.
 	const perNode = 2
@@ -159,20 +157,7 @@ func newUserNamespace(nodes int) (*os.File, error) {
 			return nil, host.Errorf(fmt.Sprintf("sysctl -w user.max_user_namespaces=%d", 10*perNode*nodes), "user.max_user_namespaces is %d, too small for %d nodes", n, nodes)
 		}
 	}
-	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: firstID, Size: 65536}}
-	p, err := os.StartProcess("/proc/self/exe", []string{"situlab-doctor"}, &os.ProcAttr{Dir: "/", Env: []string{}, Sys: &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, Ptrace: true, Pdeathsig: syscall.SIGKILL,
-	}})
-	if err != nil {
-		return nil, err
-	}
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/user", p.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	_ = p.Kill()
-	_, _ = p.Wait()
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), "userns"), nil
+	return oci.NewIDNamespace(firstID)
 }
 
 // errNotTried says that what it would stand on lacks, which a finding before says.
@@ -199,7 +184,7 @@ func (v *visit) storage(ctx context.Context, userns *os.File, room bool) {
 		}
 		defer os.RemoveAll(layer)
 		if userns != nil {
-			shift = attachShifted(layer, userns)
+			shift = oci.AttachMapped(layer, layer, userns)
 			defer func() { _ = unix.Unmount(layer, unix.MNT_DETACH) }()
 		}
 		if !room {
@@ -225,25 +210,7 @@ func (v *visit) storage(ctx context.Context, userns *os.File, room bool) {
 	labnet.Tidy()
 }
 
-// attachShifted puts a view of the directory, with its owners shifted, over it.
-func attachShifted(dir string, userns *os.File) error {
-	tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("open_tree: %w", err)
-	}
-	defer unix.Close(tree)
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE, Userns_fd: uint64(userns.Fd())}
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return fmt.Errorf("mount_setattr: %w", err)
-	}
-	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("move_mount: %w", err)
-	}
-	return nil
-}
-
-// tryOverlay mounts an overlay as a node's, with the options that its observation
-// needs.
+// tryOverlay mounts an overlay as a node's.
 func tryOverlay(disk, layer string) error {
 	var at []string
 	for _, name := range []string{"u", "w", "root"} {
@@ -252,11 +219,11 @@ func tryOverlay(disk, layer string) error {
 			return err
 		}
 	}
-	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,index=on,nfs_export=on", layer, at[0], at[1])
-	if err := unix.Mount("overlay", at[2], "overlay", 0, opts); err != nil {
-		if fs, ferr := os.ReadFile("/proc/filesystems"); ferr == nil && !slices.Contains(strings.Fields(string(fs)), "overlay") {
-			return fmt.Errorf("overlay: not supported by this kernel: %w", err)
-		}
+	err := oci.MountOverlay(at[2], []string{layer}, at[0], at[1])
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("overlay: not supported by this kernel: %w", err)
+	case err != nil:
 		return fmt.Errorf("overlay: %w", err)
 	}
 	return unix.Unmount(at[2], unix.MNT_DETACH)

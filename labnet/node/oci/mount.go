@@ -33,9 +33,9 @@ func inDir(dir string, f func() error) error {
 	return <-done
 }
 
-// attachMapped mounts a read-only view of dir at target with all owners shifted
+// AttachMapped mounts a read-only view of dir at target with all owners shifted
 // by the user namespace: mount_setattr(2), Linux 5.12; on overlay 5.19.
-func attachMapped(dir, target string, userns *os.File) error {
+func AttachMapped(dir, target string, userns *os.File) error {
 	tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("open_tree %s: %w", dir, err)
@@ -56,6 +56,16 @@ func attachMapped(dir, target string, userns *os.File) error {
 	return nil
 }
 
+// MountOverlay mounts a node's root file system at target: the layers, the upper
+// one first, under a writable directory. The calling thread makes it, in its own
+// mount namespace, and the names are what the mounted system will show of them.
+func MountOverlay(target string, lowers []string, upper, work string) error {
+	// What observes a node's files needs handles for them: nfs_export, and index
+	// with it.
+	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,index=on,nfs_export=on", strings.Join(lowers, ":"), upper, work)
+	return os.NewSyscallError("mount", unix.Mount("overlay", target, "overlay", 0, opts))
+}
+
 // mountRoot makes the node's root file system at dir/rootfs from the image's
 // layers and the writable directories dir/u and dir/w (links into the disk).
 func mountRoot(dir string, lowers []string, userns *os.File) error {
@@ -65,16 +75,15 @@ func mountRoot(dir string, lowers []string, userns *os.File) error {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
-		if err := attachMapped(lower, filepath.Join(dir, name), userns); err != nil {
+		if err := AttachMapped(lower, filepath.Join(dir, name), userns); err != nil {
 			return err
 		}
 		names = append(names, name)
 	}
-	opts := "lowerdir=" + strings.Join(names, ":") + ",upperdir=u,workdir=w,index=on,nfs_export=on"
 	// The last life's overlay may die some moments after its processes: until
 	// then the kernel calls its upper layer busy.
 	err := until(context.Background(), patience, "the disk is still in use", func() (bool, error) {
-		err := inDir(dir, func() error { return unix.Mount("overlay", "rootfs", "overlay", 0, opts) })
+		err := inDir(dir, func() error { return MountOverlay("rootfs", names, "u", "w") })
 		if errors.Is(err, unix.EBUSY) {
 			return false, nil
 		}
@@ -133,12 +142,12 @@ func unmount(path string) error {
 // stateSize bounds a file system of state: a node's share is some ten kilobytes.
 const stateSize = "size=64m,mode=0711"
 
-// makePrivate mounts a file system in memory at dir, which propagates nothing, so
+// mountState mounts a file system in memory at dir, which propagates nothing, so
 // that the nodes' mounts do not spread into other mount namespaces. In memory
 // because runc and we write and delete some dozen small files per node, and /run
 // is not in memory everywhere: in containers and small virtual machines it lies on
 // the disk. What is mounted there already stays.
-func makePrivate(dir string) error {
+func mountState(dir string) error {
 	points, err := host.MountsUnder(dir)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func New(c Config) (*Runtime, error) {
 		return nil, err
 	}
 	for _, d := range []string{nodesDir(c.State), runcRoot(c.State)} {
-		if err := makePrivate(d); err != nil {
+		if err := mountState(d); err != nil {
 			return nil, errors.Join(err, removeState(c.State))
 		}
 	}

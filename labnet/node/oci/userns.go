@@ -172,7 +172,7 @@ func serveIDNamespaces(bases []string) int {
 			if err != nil {
 				return err
 			}
-			f, err := newIDNamespace(uint32(base))
+			f, err := NewIDNamespace(uint32(base))
 			if err != nil {
 				return err
 			}
@@ -187,10 +187,11 @@ func serveIDNamespaces(bases []string) int {
 	return 0
 }
 
-// newIDNamespace starts a copy of ourselves that is stopped by ptrace before
-// its first instruction, takes its user namespace and kills it: no code runs in
-// the child.
-func newIDNamespace(base uint32) (*os.File, error) {
+// NewIDNamespace makes a user namespace that maps 0..65535 to base..base+65535, as
+// each node has one. It starts a copy of ourselves that is stopped by ptrace
+// before its first instruction, takes its user namespace and kills it: no code
+// runs in the child.
+func NewIDNamespace(base uint32) (*os.File, error) {
 	m := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(base), Size: rangeSize}}
 	p, err := os.StartProcess("/proc/self/exe", []string{"situlab-idmap"}, &os.ProcAttr{
 		Dir: "/",
