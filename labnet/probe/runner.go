@@ -140,7 +140,7 @@ func (r *Runner) RunOnce(ctx context.Context) ([]Result, error) {
 	if err := r.validate(); err != nil {
 		return nil, err
 	}
-	return r.Check(ctx, Pairs(r.Probes, r.Posts(0)))
+	return r.checkAll(ctx, Pairs(r.Probes, r.Posts(0)))
 }
 
 // together is how many checks of one probe a full pass makes at once. Users do
@@ -148,9 +148,9 @@ func (r *Runner) RunOnce(ctx context.Context) ([]Result, error) {
 // is asked by the whole population together would be slow by our own doing.
 const together = 4
 
-// Check makes the checks of these pairs once, in parallel, and returns the
+// checkAll makes the checks of these pairs once, in parallel, and returns the
 // results in their order.
-func (r *Runner) Check(ctx context.Context, pairs []Pair) ([]Result, error) {
+func (r *Runner) checkAll(ctx context.Context, pairs []Pair) ([]Result, error) {
 	results := make([]Result, len(pairs))
 	gates := map[string]chan struct{}{}
 	for _, pair := range pairs {
@@ -193,9 +193,10 @@ func (e *RedError) Error() string {
 
 // WaitGreen repeats the checks of round 0 until each pair has been green once:
 // a pair that is green is not asked again, a red one is, at most every pause
-// (0 means 250 ms). progress, if any, is called after each turn. The results
-// are the green ones. When ctx ends first the error is a [RedError] joined with
-// ctx's cause.
+// (0 means 250 ms). progress, if any, is called after each turn; a ctx that it ends
+// cuts no check short. The results are the last of each pair, in the order of
+// [Pairs]. When ctx ends first the error is a [RedError] joined with ctx's cause,
+// and a pair that was never asked to the end has a [Result.Interrupted].
 func (r *Runner) WaitGreen(ctx context.Context, pause time.Duration, progress func(green, total int)) ([]Result, error) {
 	if err := r.validate(); err != nil {
 		return nil, err
@@ -204,37 +205,36 @@ func (r *Runner) WaitGreen(ctx context.Context, pause time.Duration, progress fu
 		pause = 250 * time.Millisecond
 	}
 	key := func(p Pair) string { return p.Post.Name + "\x00" + p.Probe.ID }
-	green := map[string]Result{}
 	last := map[string]Result{}
 	for {
 		begun := time.Now()
 		var red []Pair
 		pairs := Pairs(r.Probes, r.Posts(0))
 		for _, p := range pairs {
-			if _, ok := green[key(p)]; !ok {
+			if !last[key(p)].OK {
 				red = append(red, p)
 			}
 		}
-		results, _ := r.Check(ctx, red)
-		left := 0
+		results, _ := r.checkAll(ctx, red)
 		for i, result := range results {
-			if result.OK {
-				green[key(red[i])] = result
-				continue
+			// What a check told that we did not cut short is worth more.
+			if k := key(red[i]); !result.Interrupted() || last[k].Probe == "" {
+				last[k] = result
 			}
-			left++
-			if !result.Interrupted() || last[key(red[i])].Probe == "" {
-				last[key(red[i])] = result
+		}
+		all := make([]Result, 0, len(pairs))
+		still := &RedError{}
+		for _, p := range pairs {
+			result := last[key(p)]
+			all = append(all, result)
+			if !result.OK {
+				still.Red = append(still.Red, result)
 			}
 		}
 		if progress != nil {
-			progress(len(pairs)-left, len(pairs))
+			progress(len(pairs)-len(still.Red), len(pairs))
 		}
-		if left == 0 {
-			all := make([]Result, 0, len(pairs))
-			for _, p := range pairs {
-				all = append(all, green[key(p)])
-			}
+		if len(still.Red) == 0 {
 			return all, nil
 		}
 		timer := time.NewTimer(time.Until(begun.Add(pause)))
@@ -244,13 +244,7 @@ func (r *Runner) WaitGreen(ctx context.Context, pause time.Duration, progress fu
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
-			e := &RedError{}
-			for _, p := range red {
-				if _, ok := green[key(p)]; !ok {
-					e.Red = append(e.Red, last[key(p)])
-				}
-			}
-			return nil, errors.Join(e, context.Cause(ctx))
+			return all, errors.Join(still, context.Cause(ctx))
 		}
 	}
 }

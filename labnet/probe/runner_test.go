@@ -133,10 +133,21 @@ func TestWaitGreen(t *testing.T) {
 	r.Probes = append(r.Probes, scenarios.Probe{ID: "dead", Kind: "http", Target: "192.0.2.2"})
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	_, err = r.WaitGreen(ctx, 10*time.Millisecond, nil)
+	results, err = r.WaitGreen(ctx, 10*time.Millisecond, nil)
+	if len(results) != 3 || !results[0].OK || !results[1].OK || results[2].OK || results[2].Probe != "dead" {
+		t.Errorf("at the end of the time: %+v", results)
+	}
 	var red *RedError
 	if !errors.As(err, &red) || !errors.Is(err, context.DeadlineExceeded) || len(red.Red) != 1 || red.Red[0].Probe != "dead" || red.Red[0].Code != "refused" {
 		t.Errorf("%v", err)
+	}
+
+	// Ended between two turns, every pair has been asked to the end.
+	ctx, enough := context.WithCancel(context.Background())
+	defer enough()
+	results, err = r.WaitGreen(ctx, time.Hour, func(int, int) { enough() })
+	if !errors.As(err, &red) || !errors.Is(err, context.Canceled) || len(results) != 3 || results[2].Interrupted() || results[2].Code != "refused" {
+		t.Errorf("%+v, %v", results, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -156,27 +157,18 @@ func (s *Session) coldStart(ctx context.Context) error {
 func (s *Session) askEverybody(ctx context.Context) error {
 	s.ui.Step("%s", s.ui.T("vérification : tous les services, de tous les postes", "examination: every service, from every workstation"))
 	begin := time.Now()
-	runner := provision.Population(s.lab)
-	results, err := runner.RunOnce(ctx)
-	for err == nil && time.Since(begin) < settledFor {
-		var again []int
-		var pairs []probe.Pair
-		for i, pair := range probe.Pairs(runner.Probes, runner.Posts(0)) {
-			if !results[i].OK {
-				again, pairs = append(again, i), append(pairs, pair)
-			}
+	turns, enough := context.WithCancel(ctx)
+	defer enough()
+	results, err := provision.Population(s.lab).WaitGreen(turns, 0, func(int, int) {
+		// After a turn, not after a time: a check cut short would be no sample.
+		if time.Since(begin) >= settledFor {
+			enough()
 		}
-		if len(again) == 0 {
-			break
-		}
-		var late []probe.Result
-		if late, err = runner.Check(ctx, pairs); err == nil {
-			for k, i := range again {
-				results[i] = late[k]
-			}
-		}
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	if err != nil {
+	if err != nil && !errors.As(err, new(*probe.RedError)) {
 		return err
 	}
 	s.recordSamples(results, evidence.PhaseColdStart)
