@@ -76,6 +76,15 @@ func (c *clock) Left() time.Duration {
 // wait.
 func (c *clock) Expired(stop <-chan struct{}) <-chan struct{} { return c.Reaches(0, stop) }
 
+// After is closed when the candidate has had so much more time, be it after the
+// limit.
+func (c *clock) After(d time.Duration, stop <-chan struct{}) <-chan struct{} {
+	c.mu.Lock()
+	remaining := c.limit - c.elapsed() - d
+	c.mu.Unlock()
+	return c.Reaches(remaining, stop)
+}
+
 // Reaches is closed when no more than this is left.
 func (c *clock) Reaches(remaining time.Duration, stop <-chan struct{}) <-chan struct{} {
 	done := make(chan struct{})

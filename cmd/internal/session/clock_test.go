@@ -39,3 +39,44 @@ func TestClock(t *testing.T) {
 		}
 	})
 }
+
+// TestAfter: what is to come in some time waits while the clock stands, may come
+// after the limit, and does not come when the work is over.
+func TestAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(10 * time.Minute)
+		stop := make(chan struct{})
+		c.Start()
+		time.Sleep(5 * time.Minute)
+		soon, late, never := c.After(2*time.Minute, stop), c.After(6*time.Minute, stop), c.After(time.Hour, stop)
+		came := func(ch <-chan struct{}) bool {
+			synctest.Wait()
+			select {
+			case <-ch:
+				return true
+			default:
+				return false
+			}
+		}
+		time.Sleep(time.Minute)
+		c.Stop()
+		time.Sleep(2 * time.Hour)
+		if came(soon) {
+			t.Error("it came while the clock stood")
+		}
+		c.Start()
+		time.Sleep(time.Minute + time.Second)
+		if !came(soon) || came(late) {
+			t.Errorf("after 2m: %v, %v", came(soon), came(late))
+		}
+		time.Sleep(4 * time.Minute)
+		if !came(late) {
+			t.Error("it did not come after the limit")
+		}
+		close(stop)
+		time.Sleep(2 * time.Hour)
+		if came(never) {
+			t.Error("it came after the end")
+		}
+	})
+}

@@ -229,7 +229,7 @@ func (c *call) dispatch() int {
 		_ = c.print(c.usage(v) + "\n    " + c.t(v.fr, v.en) + "\n")
 		return 0
 	}
-	if c.s.isEnded() {
+	if c.s.isOver() {
 		_ = c.printf("L'épreuve est terminée : plus rien n'est enregistré.\n", "The session is finished: nothing is recorded any more.\n")
 		return 1
 	}

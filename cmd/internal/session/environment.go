@@ -104,7 +104,7 @@ func (s *Session) watchVanishing(p *evidence.ProbeSample) {
 	if s.variant.Spec == nil || p.Phase != evidence.PhaseSession || s.off("exec") {
 		return // without the programs nobody knows where the candidate has been
 	}
-	if !s.vanishing.sampled(s.facts.HitProbes, p.Probe, p.OK) || s.footprint.others(s.admin) || s.isEnded() {
+	if !s.vanishing.sampled(s.facts.HitProbes, p.Probe, p.OK) || s.footprint.others(s.admin) || s.isOver() {
 		return
 	}
 	const detail = "every probe that the fault made red is green, and the candidate has left the administration workstation nowhere"

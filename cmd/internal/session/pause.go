@@ -37,7 +37,7 @@ const byHand = "pause"
 // atWork refuses what only makes sense while the candidate works; mu is held.
 func (s *Session) atWork() error {
 	switch {
-	case s.ended:
+	case s.isOver():
 		return control.Refusef("the candidate's work in session %s has ended", s.id)
 	case s.working == nil:
 		return control.Refusef("the candidate has not entered session %s yet", s.id)
@@ -116,7 +116,7 @@ func (s *Session) follow(ctx context.Context, word string) {
 	defer s.turn.Unlock()
 	for {
 		s.mu.Lock()
-		want, stopped, ended := len(s.reasons) > 0, s.stopped, s.ended
+		want, stopped, ended := len(s.reasons) > 0, s.stopped, s.isOver()
 		s.mu.Unlock()
 		switch {
 		case ended:

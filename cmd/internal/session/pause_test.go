@@ -10,7 +10,7 @@ import (
 // Reasons of a pause come and go without touching each other, and only while the
 // candidate works.
 func TestReasonsOfAPause(t *testing.T) {
-	s := &Session{id: "x"}
+	s := &Session{id: "x", over: make(chan struct{})}
 	refused := func(what string, err error, why string) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), why) {
@@ -46,7 +46,7 @@ func TestReasonsOfAPause(t *testing.T) {
 	granted("the cause has gone", s.noLonger("host_starved"), byHand)
 	granted("resume", s.noLonger(byHand))
 
-	s.ended = true
+	s.setOver()
 	refused("after the end", s.because(byHand, false), "has ended")
 	refused("resume after the end", s.noLonger(byHand), "has ended")
 }

@@ -85,7 +85,15 @@ func (p *people) asked(who, login, text string, seq uint64) {
 			}
 		}
 	}
-	time.AfterFunc(s.scale(time.Duration(a.After)), func() { p.deliver(from, a.Text.In(s.opts.Lang), seq) })
+	// On the candidate's clock: while the session is paused nobody writes.
+	comes := s.clock.After(s.scale(time.Duration(a.After)), s.over)
+	go func() {
+		select {
+		case <-s.over:
+		case <-comes:
+			p.deliver(from, a.Text.In(s.opts.Lang), seq)
+		}
+	}()
 }
 
 // choose takes the answer that fits best: person, variant, state of the author's
@@ -140,17 +148,10 @@ func words(s string) string {
 	}), " ") + " "
 }
 
-// deliver puts a message into the inbox, if the candidate is still at work; while
-// the session is paused nobody writes.
+// deliver puts a message into the inbox, if the candidate is still at work.
 func (p *people) deliver(from, text string, reply uint64) {
 	s := p.s
-	for s.paused() && !s.isEnded() {
-		time.Sleep(100 * time.Millisecond)
-	}
-	if s.isEnded() {
-		return
-	}
-	if s.off("desk") {
+	if s.isOver() || s.off("desk") {
 		return
 	}
 	_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "desk", Node: s.admin, Actor: "system",

@@ -42,7 +42,7 @@ const explains = 30 * time.Second
 // labEvent hears of the lab's life: recorders follow each new incarnation.
 func (s *Session) labEvent(e labnet.Event) {
 	s.mu.Lock()
-	r, j, ended := s.watching, s.journal, s.ended
+	r, j, ended := s.watching, s.journal, s.isOver()
 	if e.Node == s.admin && e.Step == labnet.Exited {
 		s.adminLeft = e.Reason
 	}

@@ -113,7 +113,7 @@ type Session struct {
 	unattended *time.Timer // ends a script's session that stays paused
 
 	mu        sync.Mutex
-	ended     bool
+	over      chan struct{}   // closed at the end of the candidate's work
 	working   context.Context // the candidate's work: nil before the entry, done at its end
 	reasons   []reason        // why the session is paused; none: it runs
 	stopped   bool            // clock and nodes stand still
@@ -250,7 +250,7 @@ func prepare(o Options, u *ui.UI) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{opts: o, ui: u, variant: v, begun: time.Now(), ending: make(chan string, 1), red: map[string]bool{}}
+	s := &Session{opts: o, ui: u, variant: v, begun: time.Now(), ending: make(chan string, 1), over: make(chan struct{}), red: map[string]bool{}}
 	for _, n := range v.Site.Nodes {
 		if n.Class == scenarios.Admin {
 			s.admin = n.Name
@@ -449,8 +449,7 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 
 // work lets the candidate in and waits for the end of the work.
 func (s *Session) work(ctx context.Context) (reason string, err error) {
-	stop := make(chan struct{})
-	defer close(stop)
+	defer s.setOver() // also where it never began well
 	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer endWork()
 	s.entered = time.Now()
@@ -469,8 +468,8 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.working = working
 	s.mu.Unlock()
 	detach := s.term.attachUser(name)
-	s.warnTime(stop)
-	expired := s.clock.Expired(stop)
+	s.warnTime()
+	expired := s.clock.Expired(s.over)
 	select {
 	case reason = <-s.ending:
 	case <-expired:
@@ -478,9 +477,7 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	case <-ctx.Done():
 		reason = evidence.FinishInterrupted
 	}
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
+	s.setOver()
 	endWork()
 	s.lift(context.WithoutCancel(ctx))
 	text := s.finishText(reason)
@@ -502,16 +499,16 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 var warnAt = []time.Duration{15 * time.Minute, 5 * time.Minute, time.Minute}
 
 // warnTime tells the candidate in every terminal that the time runs out.
-func (s *Session) warnTime(stop <-chan struct{}) {
+func (s *Session) warnTime() {
 	for _, left := range warnAt {
 		left = s.scale(left)
 		if left >= s.clock.Left() {
 			continue
 		}
-		reached := s.clock.Reaches(left, stop)
+		reached := s.clock.Reaches(left, s.over)
 		go func() {
 			select {
-			case <-stop:
+			case <-s.over:
 			case <-reached:
 				text := fmt.Sprintf(s.ui.T("— il reste %s —", "— %s left —"), clockText(left))
 				_ = s.term.each(func(h *term.Handle) error { return h.Notify(context.Background(), text) })
@@ -529,6 +526,25 @@ func (s *Session) finishText(reason string) string {
 		return s.ui.T("l’épreuve est arrêtée, plus rien n’est pris en compte", "the session is stopped, nothing more is taken into account")
 	}
 	return s.ui.T("terminé : plus rien n’est pris en compte, les vérifications commencent", "finished: nothing more is taken into account, the examinations begin")
+}
+
+// setOver says that the candidate's work is over; saying it again does nothing.
+func (s *Session) setOver() {
+	s.mu.Lock() // a reason to pause comes before it or is refused
+	defer s.mu.Unlock()
+	if !s.isOver() {
+		close(s.over)
+	}
+}
+
+// isOver says whether the candidate's work has ended.
+func (s *Session) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // end ends the candidate's work once.

@@ -137,7 +137,7 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 		return "", err
 	}
 	t.follow.Go(func() { t.read(ctx, id, kind, events) })
-	if s.isEnded() { // while it opened
+	if s.isOver() { // while it opened
 		_ = h.Pause(ctx)
 	}
 	return id, nil
@@ -204,10 +204,7 @@ func (t *terminals) read(ctx context.Context, id, kind string, events <-chan ter
 // it, a person gets a new shell, also after the workstation has rebooted.
 func (t *terminals) reopen(ctx context.Context) {
 	s := t.s
-	s.mu.Lock()
-	ended := s.ended
-	s.mu.Unlock()
-	if ended || ctx.Err() != nil {
+	if s.isOver() || ctx.Err() != nil {
 		return
 	}
 	if s.opts.Script != nil {
@@ -215,7 +212,7 @@ func (t *terminals) reopen(ctx context.Context) {
 		return
 	}
 	off := false
-	for ctx.Err() == nil && !s.isEnded() {
+	for ctx.Err() == nil && !s.isOver() {
 		if !off && s.adminIsOff() {
 			off = true
 			s.ui.Step("%s", s.ui.T("le poste d'administration est éteint ; l'épreuve court jusqu'à la fin du temps", "the administration workstation is off; the session runs until the time is up"))
@@ -246,12 +243,6 @@ func (s *Session) recorders() *recorders {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.watching
-}
-
-func (s *Session) isEnded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended
 }
 
 // attachUser joins the terminal of this process to the session's, and to the

@@ -36,7 +36,7 @@ func verbs() map[string]verb {
 // seal writes a durable record of the candidate; nothing is acknowledged before
 // it is on disk.
 func (c *call) seal(p evidence.Payload) (uint64, error) {
-	if c.s.isEnded() { // a call that began before
+	if c.s.isOver() { // a call that began before
 		return 0, refusal{"l'épreuve est terminée", "the session is finished"}
 	}
 	if c.s.off("desk") {
