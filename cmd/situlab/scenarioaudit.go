@@ -29,8 +29,9 @@ type auditResult struct {
 	leak.Finding
 }
 
-// twins is how many healthy labs tell chance from leak.
-const twins = 3
+// twins is how many healthy labs tell chance from leak, starts how often each
+// variant is started: a leak shows every time.
+const twins, starts = 3, 2
 
 // planted names the twin that a careless injection has spoilt: what was planted
 // must be found, or the audit is blind.
@@ -43,16 +44,16 @@ func (a *app) scenarioAudit() *cobra.Command {
 	var full bool
 	c := &cobra.Command{
 		Use: "audit SCENARIO", Short: "Chercher ce qui trahit une panne injectée / look for what betrays an injected fault", Args: cobra.ExactArgs(1),
-		Long: `Monte trois jumeaux sains et chaque variante de la même graine jusqu'à l'entrée
-du candidat, et compare fichiers récents, dates, processus et journaux de toutes
-les machines. Ce que les jumeaux n'ont pas et que signs.yaml n'explique pas est
-une fuite : code 1. Un quatrième jumeau reçoit un fichier mal daté et une ligne
+		Long: `Monte trois jumeaux sains et deux fois chaque variante de la même graine jusqu'à
+l'entrée du candidat, et compare fichiers récents, dates, processus et journaux
+de toutes les machines. Ce que les jumeaux n'ont pas, qui se voit les deux fois
+et que signs.yaml n'explique pas est une fuite : code 1. Un quatrième jumeau reçoit un fichier mal daté et une ligne
 de journal : si l'audit ne trouve pas les deux, il est aveugle, code 1 aussi.
 
-Starts three healthy twins and each variant of the same seed up to the
+Starts three healthy twins, and each variant of the same seed twice, up to the
 candidate's entry, and compares recent files, times, processes and journals of
-all machines. What the twins lack and signs.yaml does not explain is a leak:
-code 1. A fourth twin is given a file with a wrong time and a line of a journal:
+all machines. What the twins lack, shows both times and signs.yaml does not
+explain is a leak: code 1. A fourth twin is given a file with a wrong time and a line of a journal:
 an audit that does not find both is blind, code 1 too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.audit(cmd.Context(), args[0], variants, seed, jobs, full)
@@ -86,9 +87,9 @@ func (a *app) audit(ctx context.Context, ref string, variants []string, seed uin
 	}
 	defer os.RemoveAll(dir)
 
-	// The twins first, then the suspects, the planted one last.
+	// The twins first, then the suspects, each with its starts, the planted one last.
 	suspects := append(slices.Clone(variants), planted)
-	pictures := make([][]string, twins+len(suspects))
+	pictures := make([][]string, twins+starts*len(suspects))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, jobs))
 	quiet := &ui.UI{Out: io.Discard, Err: io.Discard, Lang: a.ui.Lang} // several labs would talk at once
@@ -96,11 +97,12 @@ func (a *app) audit(ctx context.Context, ref string, variants []string, seed uin
 		name, variant := fmt.Sprintf("twin %d", i+1), scenarios.Healthy
 		var spoil func(*labnet.Lab) error
 		if i >= twins {
-			name = suspects[i-twins]
-			if name == planted {
+			suspect := suspects[(i-twins)/starts]
+			name = fmt.Sprintf("%s %d", suspect, (i-twins)%starts+1)
+			if suspect == planted {
 				spoil = plantLeaks
 			} else {
-				variant = name
+				variant = suspect
 			}
 		}
 		g.Go(func() (err error) {
@@ -120,7 +122,7 @@ func (a *app) audit(ctx context.Context, ref string, variants []string, seed uin
 	var results []auditResult
 	bad := false
 	for i, v := range suspects {
-		r := auditResult{v, leak.Compare(pictures[twins+i], pictures[:twins], signsOf(declared, v))}
+		r := auditResult{v, leak.Compare(pictures[twins+starts*i:][:starts], pictures[:twins], signsOf(declared, v))}
 		if v == planted {
 			bad = bad || !found(r.Leaks)
 		} else {
@@ -130,7 +132,7 @@ func (a *app) audit(ctx context.Context, ref string, variants []string, seed uin
 	}
 	err = a.ui.Result(results, func() {
 		for _, r := range results {
-			a.ui.Printf(a.ui.T("%s : %d fuites, %d signes déclarés, %d différences telles qu'entre jumeaux\n", "%s: %d leaks, %d declared signs, %d differences as between twins\n"),
+			a.ui.Printf(a.ui.T("%s : %d fuites, %d signes déclarés, %d différences dues au hasard\n", "%s: %d leaks, %d declared signs, %d differences by chance\n"),
 				r.Variant, len(r.Leaks), len(r.Signs), len(r.Noise))
 			show := func(what string, items []string) {
 				for _, i := range items {

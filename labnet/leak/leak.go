@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"runtime"
 	"slices"
@@ -191,58 +192,62 @@ type Sign struct {
 	Why     string
 }
 
-// Finding is the comparison of one faulty lab with its healthy twins.
+// Finding is the comparison of a faulty lab with its healthy twins.
 type Finding struct {
 	// Leaks are items that the twins do not have and nothing explains.
 	Leaks []string `json:"leaks"`
-	// Signs are items that a declared sign explains, Noise those of a kind in
-	// which the twins differ among themselves too.
+	// Signs are items that a declared sign explains, Noise those that came by
+	// chance: of a kind in which the twins differ among themselves too, or not in
+	// every picture of the faulty lab.
 	Signs []string `json:"signs"`
 	Noise []string `json:"noise"`
 }
 
-// Compare looks for leaks in a faulty lab's picture. Items that the twins have
-// and the faulty lab lacks count as well ("missing ...").
-func Compare(faulty []string, twins [][]string, signs []Sign) Finding {
-	some, all := map[string]bool{}, map[string]int{}
-	for _, t := range twins {
-		for _, i := range t {
-			some[i] = true
-			all[i]++
-		}
-	}
+// Compare looks for leaks in the pictures of a faulty lab, each of another start.
+// Items that all twins have and the faulty lab never shows count as well
+// ("missing ...").
+func Compare(faulty, twins [][]string, signs []Sign) Finding {
+	ill, well := count(faulty), count(twins)
 	kinds := map[string]bool{}
-	for i, n := range all {
+	for i, n := range well {
 		if n < len(twins) {
 			kinds[kind(i)] = true
 		}
 	}
-	has := map[string]bool{}
-	var suspects []string
-	for _, i := range faulty {
-		has[i] = true
-		if !some[i] {
-			suspects = append(suspects, i)
+	always := map[string]bool{} // the suspects: are they so in every picture?
+	for i, n := range ill {
+		if well[i] == 0 {
+			always[i] = n == len(faulty)
 		}
 	}
-	for i, n := range all {
-		if n == len(twins) && !has[i] {
-			suspects = append(suspects, "missing "+i)
+	for i, n := range well {
+		if n == len(twins) && ill[i] < len(faulty) {
+			always["missing "+i] = ill[i] == 0
 		}
 	}
-	sort.Strings(suspects)
 	f := Finding{Leaks: []string{}, Signs: []string{}, Noise: []string{}}
-	for _, i := range suspects {
+	for _, i := range slices.Sorted(maps.Keys(always)) {
 		switch {
 		case slices.ContainsFunc(signs, func(s Sign) bool { return s.Pattern.MatchString(i) }):
 			f.Signs = append(f.Signs, i)
-		case kinds[kind(strings.TrimPrefix(i, "missing "))]:
+		case !always[i], kinds[kind(strings.TrimPrefix(i, "missing "))]:
 			f.Noise = append(f.Noise, i)
 		default:
 			f.Leaks = append(f.Leaks, i)
 		}
 	}
 	return f
+}
+
+// count says in how many pictures each item is.
+func count(pictures [][]string) map[string]int {
+	n := map[string]int{}
+	for _, p := range pictures {
+		for _, i := range slices.Compact(slices.Sorted(slices.Values(p))) {
+			n[i]++
+		}
+	}
+	return n
 }
 
 // kind is the coarse sort of an item: twins that differ in one differ by chance.

@@ -48,7 +48,7 @@ func TestCompare(t *testing.T) {
 	twin2 := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=yesterday", "journal rt cron started", "process rt start=morning sshd"}
 	faulty := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=morning", "journal rt cron started", "journal rt cron ran late by hours",
 		"journal rt ospfd no neighbour", "journal rt logger planted", "process rt start=morning sshd"}
-	f := Compare(faulty, [][]string{twin1, twin2}, []Sign{{regexp.MustCompile(`^journal rt ospfd `), "symptom"}})
+	f := Compare([][]string{faulty}, [][]string{twin1, twin2}, []Sign{{regexp.MustCompile(`^journal rt ospfd `), "symptom"}})
 	if want := []string{
 		"file a /etc/x f 644 0:0 mtime=yesterday ctime=morning",
 		"journal rt logger planted",
@@ -58,5 +58,16 @@ func TestCompare(t *testing.T) {
 	}
 	if !slices.Equal(f.Signs, []string{"journal rt ospfd no neighbour"}) || !slices.Equal(f.Noise, []string{"journal rt cron ran late by hours"}) {
 		t.Errorf("signs %q, noise %q", f.Signs, f.Noise)
+	}
+
+	// Another start of the faulty lab: what it does not show again was chance.
+	again := slices.DeleteFunc(slices.Clone(faulty), func(i string) bool { return i == "journal rt logger planted" })
+	again = append(again, twin1[0])
+	f = Compare([][]string{faulty, again}, [][]string{twin1, twin2}, nil)
+	if want := []string{"file a /etc/x f 644 0:0 mtime=yesterday ctime=morning", "journal rt ospfd no neighbour"}; !slices.Equal(f.Leaks, want) {
+		t.Errorf("after two starts: leaks %q, want %q", f.Leaks, want)
+	}
+	if want := []string{"journal rt cron ran late by hours", "journal rt logger planted", "missing " + twin1[0]}; !slices.Equal(f.Noise, want) {
+		t.Errorf("after two starts: noise %q, want %q", f.Noise, want)
 	}
 }
