@@ -106,6 +106,9 @@ func (a *app) audit(ctx context.Context, ref string, variants []string, seed uin
 			}
 		}
 		g.Go(func() (err error) {
+			if err := gctx.Err(); err != nil {
+				return err
+			}
 			a.ui.Step("%s", name)
 			pictures[i], err = session.Picture(gctx, session.Options{Scenario: ref, Seed: &seed, Variant: variant, Candidate: "audit",
 				Factor: 1, Out: filepath.Join(dir, strconv.Itoa(i)), Lang: a.ui.Lang, Tool: version}, quiet, spoil)

@@ -196,6 +196,9 @@ func (t *tester) run(ctx context.Context, cases []testCase, jobs int, fresh bool
 	g.SetLimit(max(1, jobs))
 	for _, c := range cases {
 		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err // interrupted: what has not begun does not begin
+			}
 			r, ok := t.cached(c)
 			if !ok || fresh {
 				u.Step(u.T("%s : commence", "%s: begins"), c)
