@@ -24,6 +24,15 @@ var typographyRules = []struct {
 	{regexp.MustCompile(`(n°|PR) (\d)`), "$1" + nbsp + "$2"},
 }
 
+// Typeset puts the unbreakable spaces of French typesetting into a text of that
+// language ("fr"), code left alone; a text of another language stays as it is.
+func Typeset(markdown, lang string) string {
+	if lang != "fr" {
+		return markdown
+	}
+	return typography(markdown)
+}
+
 // typography applies the rules to everything but code.
 func typography(markdown string) string {
 	var out strings.Builder

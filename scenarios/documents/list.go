@@ -160,8 +160,5 @@ func render(site *scenarios.Site, d Doc, o Options) (string, error) {
 			text += "\n" + strings.TrimSpace(v.text(n.Text)) + "\n"
 		}
 	}
-	if o.Lang == "fr" {
-		text = typography(text)
-	}
-	return text, nil
+	return Typeset(text, o.Lang), nil
 }

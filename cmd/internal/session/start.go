@@ -82,7 +82,7 @@ func (s *Session) welcome() string {
 	var b strings.Builder
 	line := strings.Repeat("─", welcomeWidth)
 	fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n", line, scn.Title.In(s.opts.Lang), line)
-	b.WriteString(strings.TrimSpace(documents.Text(scn.BriefText.In(s.opts.Lang), welcomeWidth)))
+	b.WriteString(strings.TrimSpace(documents.Text(documents.Typeset(scn.BriefText.In(s.opts.Lang), s.opts.Lang), welcomeWidth)))
 	fmt.Fprintf(&b, "\n\n%s\n", line)
 	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n\n", "Ticket %s, from %s:\n\n"), t.ID, s.personName(t.Author))
 	for l := range strings.Lines(letter(t.Text.In(s.opts.Lang), welcomeWidth-4)) {
