@@ -1,6 +1,7 @@
 package check
 
 import (
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -140,9 +141,10 @@ func (v *View) steps() []step {
 var transientPlaces = []string{"/run", "/var/run", "/var/cache", "/var/log", "/var/lib/systemd", "/proc", "/sys"}
 
 // transient says whether a file, or a folder whose entries changed, is in such a
-// place.
+// place, or is a lock. That of LMDB (slapd's readers) is mapped into memory: each
+// query changes it, and no kernel event tells.
 func transient(name string) bool {
-	return strings.HasSuffix(name, ".lock") || slices.ContainsFunc(transientPlaces, func(p string) bool {
+	return strings.HasSuffix(name, ".lock") || path.Base(name) == "lock.mdb" || slices.ContainsFunc(transientPlaces, func(p string) bool {
 		return name == p || strings.HasPrefix(name, p+"/")
 	})
 }

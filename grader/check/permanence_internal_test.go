@@ -45,7 +45,7 @@ func TestRedSamples(t *testing.T) {
 
 func TestTransient(t *testing.T) {
 	for name, want := range map[string]bool{"/var/log": true, "/var/log/wtmp": true, "/var/logs": false, "/run": true,
-		"/etc/frr/frr.conf": false, "/etc/.pwd.lock": true, "/var": false, "/": false} {
+		"/etc/frr/frr.conf": false, "/etc/.pwd.lock": true, "/var/lib/ldap/societe/lock.mdb": true, "/var/lib/ldap/societe/data.mdb": false, "/var": false, "/": false} {
 		if transient(name) != want {
 			t.Errorf("transient(%s) is %v", name, !want)
 		}
