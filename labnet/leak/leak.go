@@ -122,6 +122,9 @@ func read(out, name, role string, t Times, now time.Time) []string {
 		case "journal":
 			program, message, _ := strings.Cut(line, ": ")
 			program, _, _ = strings.Cut(program, "[")
+			if race.MatchString(message) {
+				continue
+			}
 			items = append(items, fmt.Sprintf("journal %s %s %s", role, program, normal(message)))
 		}
 	}
@@ -163,6 +166,10 @@ func class(at time.Time, t Times, slack time.Duration) string {
 		return "morning"
 	}
 }
+
+// race is what a journal has or has not by milliseconds, on any start of any lab:
+// a link-local address that is there before networkd looks is not gained.
+var race = regexp.MustCompile(`: Gained IPv6LL$`)
 
 var (
 	tokens  = regexp.MustCompile(`<[A-Za-z0-9+/]{8,}>?`) // dovecot's sessions

@@ -26,6 +26,7 @@ f 640 0:0 1767549968.0 1767600040.5 /var/lib/x/4711/état
 == boots
 2
 == journal
+systemd-networkd[33]: eth0: Gained IPv6LL
 ospfd[412]: [VMXBG-1A2B3] neighbor 10.0.0.1 is up after 12 s
 `
 	got := read(out, "rt-1", "rt", tm, tm.Begin.Add(65*time.Second))
