@@ -75,9 +75,6 @@ func present(ref string) (*scenarios.Scenario, error) {
 	return v.Scenario, nil
 }
 
-// showWidth is how wide texts are shown, in columns: as a candidate reads them.
-const showWidth = 92
-
 func (a *app) scenarioShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SCENARIO", Short: "La situation telle que le candidat la reçoit / the situation as the candidate gets it", Args: cobra.ExactArgs(1),
@@ -88,7 +85,7 @@ func (a *app) scenarioShow() *cobra.Command {
 			}
 			line := scenarioLine{s.ID, s.Title.In(a.ui.Lang), s.Capacity, s.Difficulty, s.Minutes, s.Site}
 			return a.ui.Result(line, func() {
-				a.ui.Printf("%s\n\n%s\n", a.ui.Bold(line.Title), strings.TrimSpace(documents.Text(documents.Typeset(s.BriefText.In(a.ui.Lang), a.ui.Lang), showWidth)))
+				a.ui.Printf("%s\n\n%s\n", a.ui.Bold(line.Title), strings.TrimSpace(documents.Text(documents.Typeset(s.BriefText.In(a.ui.Lang), a.ui.Lang), documents.Narrow)))
 				a.ui.Printf(a.ui.T("\nCapacité %s, difficulté %d/4, %d minutes, site %s\nJouer : situlab run %s\n", "\nCapacity %s, difficulty %d/4, %d minutes, site %s\nPlay: situlab run %s\n"),
 					strings.Join(line.Capacity, ","), line.Difficulty, line.Minutes, line.Site, args[0])
 			})
@@ -214,7 +211,7 @@ func unfitFaults(s *scenarios.Scenario, v *scenarios.Variant, index int) (errs s
 			if err != nil {
 				return err
 			}
-			return fault.Fits(made, tree)
+			return made.Fits(tree)
 		}
 		if err := fit(); err != nil {
 			errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: at + ": " + err.Error()})

@@ -47,14 +47,15 @@ func (a *app) scenarioAudit() *cobra.Command {
 		Long: `Monte trois jumeaux sains et deux fois chaque variante de la même graine jusqu'à
 l'entrée du candidat, et compare fichiers récents, dates, processus et journaux
 de toutes les machines. Ce que les jumeaux n'ont pas, qui se voit les deux fois
-et que signs.yaml n'explique pas est une fuite : code 1. Un quatrième jumeau reçoit un fichier mal daté et une ligne
-de journal : si l'audit ne trouve pas les deux, il est aveugle, code 1 aussi.
+et que signs.yaml n'explique pas est une fuite : code 1. Un quatrième jumeau
+reçoit un fichier mal daté et une ligne de journal : si l'audit ne trouve pas les
+deux, il est aveugle, code 1 aussi.
 
 Starts three healthy twins, and each variant of the same seed twice, up to the
 candidate's entry, and compares recent files, times, processes and journals of
 all machines. What the twins lack, shows both times and signs.yaml does not
-explain is a leak: code 1. A fourth twin is given a file with a wrong time and a line of a journal:
-an audit that does not find both is blind, code 1 too.`,
+explain is a leak: code 1. A fourth twin is given a file with a wrong time and a
+line of a journal: an audit that does not find both is blind, code 1 too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.audit(cmd.Context(), args[0], variants, seed, jobs, full)
 		},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/situlab/situlab/labnet/node"
+	"github.com/situlab/situlab/scenarios"
 )
 
 // edit is the fault config-line: one line of a configuration file is replaced,
@@ -69,6 +70,16 @@ func (e *edit) apply(text string) (string, error) {
 	}
 	lines = append(lines[:at], append(put, lines[at+1:]...)...)
 	return strings.Join(lines, "\n"), nil
+}
+
+func (e *edit) Fits(files []scenarios.TreeFile) error {
+	for _, f := range files {
+		if f.Path == e.file && f.Mode.IsRegular() {
+			_, err := e.apply(string(f.Content))
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *edit) Inject(d Disk, start time.Time) error {

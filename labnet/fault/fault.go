@@ -22,6 +22,10 @@ type Disk interface {
 
 // Fault is one thing to break on one node.
 type Fault interface {
+	// Fits says what is wrong if the fault does not find in a node's first files
+	// what it is to change. A file that is not among them lies in the image, which
+	// is not looked into here: it fits.
+	Fits(files []scenarios.TreeFile) error
 	// Inject writes the artefact. Injecting twice is an error.
 	Inject(d Disk, start time.Time) error
 	// Present says whether the artefact is in place.
@@ -30,23 +34,6 @@ type Fault interface {
 	Heal(d Disk) error
 	// Artefact describes what is wrong, for the evidence.
 	Artefact() string
-}
-
-// Fits says whether a fault finds in a node's first files what it is to change;
-// nothing is touched. A file that none of them is lies in the image, which is not
-// looked into here: that fault fits.
-func Fits(f Fault, files []scenarios.TreeFile) error {
-	e, ok := f.(*edit)
-	if !ok {
-		return nil
-	}
-	for _, file := range files {
-		if file.Path == e.file && file.Mode.IsRegular() {
-			_, err := e.apply(string(file.Content))
-			return err
-		}
-	}
-	return nil
 }
 
 // kinds is the table of all faults.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/situlab/situlab/labnet/node"
+	"github.com/situlab/situlab/scenarios"
 )
 
 // touched is the decoy touch: a file gets a newer time and the same content, so
@@ -22,6 +23,9 @@ func touch(p *params) Fault {
 	}
 	return t
 }
+
+// Fits: any file can be touched.
+func (t *touched) Fits([]scenarios.TreeFile) error { return nil }
 
 func (t *touched) Inject(d Disk, start time.Time) error {
 	_, file, err := read(d, t.file)

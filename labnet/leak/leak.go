@@ -246,11 +246,11 @@ func Compare(faulty, twins [][]string, signs []Sign) Finding {
 	return f
 }
 
-// count says in how many pictures each item is.
+// count says in how many pictures each item is; a picture has it once.
 func count(pictures [][]string) map[string]int {
 	n := map[string]int{}
 	for _, p := range pictures {
-		for _, i := range slices.Compact(slices.Sorted(slices.Values(p))) {
+		for _, i := range p {
 			n[i]++
 		}
 	}

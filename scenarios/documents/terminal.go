@@ -5,6 +5,9 @@ import (
 	"unicode/utf8"
 )
 
+// Narrow fits the narrowest terminal that people use, in columns.
+const Narrow = 78
+
 // Text sets Markdown for a terminal of width columns (0 means 80): no colours,
 // no escape sequences, so that it may go through a pipe or a pager. Code keeps
 // its own line breaks.

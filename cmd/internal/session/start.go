@@ -70,9 +70,6 @@ func hostFacts() map[string]string {
 	}
 }
 
-// welcomeWidth fits the narrowest terminal that people use.
-const welcomeWidth = 78
-
 // welcome is the situation, shown in the recorded terminal before the candidate's
 // first prompt.
 func (s *Session) welcome() string {
@@ -80,18 +77,18 @@ func (s *Session) welcome() string {
 	who := s.candidate()
 	t := s.variant.Ticket
 	var b strings.Builder
-	line := strings.Repeat("─", welcomeWidth)
+	line := strings.Repeat("─", documents.Narrow)
 	fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n", line, scn.Title.In(s.opts.Lang), line)
-	b.WriteString(strings.TrimSpace(documents.Text(documents.Typeset(scn.BriefText.In(s.opts.Lang), s.opts.Lang), welcomeWidth)))
+	b.WriteString(strings.TrimSpace(documents.Text(documents.Typeset(scn.BriefText.In(s.opts.Lang), s.opts.Lang), documents.Narrow)))
 	fmt.Fprintf(&b, "\n\n%s\n", line)
 	fmt.Fprintf(&b, s.ui.T("Ticket %s, de %s :\n\n", "Ticket %s, from %s:\n\n"), t.ID, s.personName(t.Author))
-	for l := range strings.Lines(letter(t.Text.In(s.opts.Lang), welcomeWidth-4)) {
+	for l := range strings.Lines(letter(t.Text.In(s.opts.Lang), documents.Narrow-4)) {
 		b.WriteString(strings.TrimRight("  │ "+l, " \n") + "\n")
 	}
 	b.WriteString("\n" + documents.Text(fmt.Sprintf(apostrophes(s.ui.T(
 		"Vous êtes %s %s (compte %s), sur le poste d'administration %s. Temps : %s. Ce qui se fait dans ce terminal et sur les machines est enregistré. « exit » ne termine pas l'épreuve. Tout se fait d'ici :",
 		"You are %s %s (account %s), on the administration workstation %s. Time: %s. What is done in this terminal and on the machines is recorded. \"exit\" does not end the session. All is done from here:")),
-		who.FirstName, who.LastName, who.Login, s.admin, clockText(s.clock.Left())), welcomeWidth))
+		who.FirstName, who.LastName, who.Login, s.admin, clockText(s.clock.Left())), documents.Narrow))
 	b.WriteString(apostrophes(s.ui.T(`
   situ                 où vous en êtes         situ ticket show   le ticket
   situ doc list        les documents           ssh MACHINE        s'y connecter
