@@ -129,8 +129,8 @@ func (a *app) printVerdict(v *grader.Verdict, res *session.Result) error {
 	}
 	a.printOutcomes(v)
 	if res != nil {
-		a.ui.Printf(a.ui.T("\nGraine %d, variante %s\nDossier de preuve : %s\nVerdict : %s\nRapport : %s\n", "\nSeed %d, variant %s\nBundle: %s\nVerdict: %s\nReport: %s\n"),
-			res.Seed, res.Variant, res.Bundle, res.Verdict, res.Report)
+		a.ui.Printf(a.ui.T("\nGraine %d, variante %s\nDossier de preuve : %s\nVerdict : %s\nRapport : %s\nTête du journal : %s\n", "\nSeed %d, variant %s\nBundle: %s\nVerdict: %s\nReport: %s\nHead of the journal: %s\n"),
+			res.Seed, res.Variant, res.Bundle, res.Verdict, res.Report, v.JournalHead)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -14,10 +15,11 @@ import (
 	"strings"
 )
 
-// Names inside a bundle. Scenario and site files lie under ScenarioDir and
-// SiteDir, recordings (asciicast v2, one per terminal) under TerminalDir.
+// Names inside a bundle. The journal's segments, checkpoints and cut tails lie
+// under JournalDir, scenario and site files under ScenarioDir and SiteDir,
+// recordings (asciicast v2, one per terminal) under TerminalDir.
 const (
-	JournalName = "journal.jsonl"
+	JournalDir  = "journal/"
 	VerdictName = "verdict.json"
 	ReportName  = "report.html"
 	ScenarioDir = "scenario/"
@@ -35,7 +37,7 @@ const (
 // Bundle is one session's file, opened. Records and Files are in memory.
 type Bundle struct {
 	Records []*Record
-	// Files holds every file by name, JournalName included.
+	// Files holds every file by name, the journal's included.
 	Files map[string][]byte
 }
 
@@ -63,16 +65,39 @@ func OpenBundle(file string) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadBundle reads a bundle strictly: names sorted, plain files only, no
-// second copy, nothing behind the archive, sound journal.
+// ReadBundle reads a bundle whose journal must be sound. It checks no
+// signature, see Verify.
 func ReadBundle(r io.Reader) (*Bundle, error) {
-	zr, err := gzip.NewReader(r)
+	files, err := ReadArchive(r)
 	if err != nil {
-		return nil, fmt.Errorf("not a situlab bundle: %w", err)
+		return nil, err
+	}
+	journal, _ := journalFiles(files)
+	segments, err := segmentsOf(journal)
+	if errors.Is(err, errNoSegment) {
+		return nil, errors.New("it has no journal")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := scanSegments(segments, position{0, ZeroHash})
+	return &Bundle{Records: s.records, Files: files}, s.err()
+}
+
+// ErrNotBundle is in the error for a file that never was a bundle.
+var ErrNotBundle = errors.New("not a situlab bundle")
+
+// ReadArchive reads the files of a bundle strictly, whatever is in them: names
+// sorted, plain files only, no second copy, nothing behind the archive.
+func ReadArchive(r io.Reader) (map[string][]byte, error) {
+	br := bufio.NewReader(r)
+	zr, err := gzip.NewReader(br)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotBundle, err)
 	}
 	zr.Multistream(false)
 	tr := tar.NewReader(zr)
-	b := &Bundle{Files: map[string][]byte{}}
+	files := map[string][]byte{}
 	last, total := "", int64(0)
 	for {
 		h, err := tr.Next()
@@ -89,14 +114,14 @@ func ReadBundle(r io.Reader) (*Bundle, error) {
 			return nil, fmt.Errorf("bad file name %q", h.Name)
 		case h.Name <= last:
 			return nil, fmt.Errorf("file %q comes after %q: names must be sorted and unique", h.Name, last)
-		case h.Size > MaxBundleFile || total+h.Size > MaxBundleTotal || len(b.Files) >= MaxBundleFiles:
+		case h.Size > MaxBundleFile || total+h.Size > MaxBundleTotal || len(files) >= MaxBundleFiles:
 			return nil, fmt.Errorf("%q makes the bundle too large", h.Name)
 		}
 		data, err := io.ReadAll(io.LimitReader(tr, MaxBundleFile))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.Name, err)
 		}
-		b.Files[h.Name] = data
+		files[h.Name] = data
 		last, total = h.Name, total+h.Size
 	}
 	// The rest must be the archive's own zero padding, and then the checksum.
@@ -104,17 +129,11 @@ func ReadBundle(r io.Reader) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.Trim(rest, "\x00")) != 0 {
+	_, end := br.ReadByte()
+	if len(bytes.Trim(rest, "\x00")) != 0 || end == nil {
 		return nil, errors.New("something follows the archive")
 	}
-	journal, ok := b.Files[JournalName]
-	if !ok {
-		return nil, fmt.Errorf("it has no %s", JournalName)
-	}
-	if b.Records, err = Read(bytes.NewReader(journal)); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return files, nil
 }
 
 // cleanName accepts relative slash paths that stay inside the bundle.
@@ -157,8 +176,8 @@ func EncodeBundle(w io.Writer, files map[string][]byte) error {
 // WriteBundle writes files as a bundle to file, atomically: a crash leaves
 // either the old file or the new one.
 func WriteBundle(file string, files map[string][]byte) error {
-	if _, ok := files[JournalName]; !ok {
-		return fmt.Errorf("bundle %s: no %s given", file, JournalName)
+	if _, ok := files[JournalDir+SegmentName(1)]; !ok {
+		return fmt.Errorf("bundle %s: no journal given", file)
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".bundle-*")
 	if err != nil {

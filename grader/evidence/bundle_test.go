@@ -10,6 +10,8 @@ import (
 	"testing"
 )
 
+const segmentOne = JournalDir + "000001.seg"
+
 func bundleBytes(t testing.TB, files map[string][]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -20,7 +22,7 @@ func bundleBytes(t testing.TB, files map[string][]byte) []byte {
 }
 
 func TestBundleRoundTrip(t *testing.T) {
-	files := map[string][]byte{JournalName: sample(t, 3), VerdictName: []byte("{}"), TerminalDir + "t1.cast": []byte("é")}
+	files := map[string][]byte{segmentOne: sample(t, 3), VerdictName: []byte("{}"), TerminalDir + "t1.cast": []byte("é")}
 	path := filepath.Join(t.TempDir(), "bundle.situlab")
 	if err := WriteBundle(path, files); err != nil {
 		t.Fatal(err)
@@ -70,20 +72,22 @@ func TestBundleRefused(t *testing.T) {
 	reg := func(name string) tar.Header { return tar.Header{Typeflag: tar.TypeReg, Name: name} }
 	damaged := bytes.Clone(journal)
 	damaged[10] ^= 1
-	good := bundleBytes(t, map[string][]byte{JournalName: journal})
+	good := bundleBytes(t, map[string][]byte{segmentOne: journal})
 	for name, c := range map[string]struct {
 		data []byte
 		want string
 	}{
 		"not gzip":   {[]byte("hello"), "not a situlab bundle"},
-		"no journal": {raw(reg("a")), "has no journal.jsonl"},
-		"unsorted":   {raw(reg(JournalName), reg("a")), "sorted"},
-		"twice":      {raw(reg(JournalName), reg(JournalName)), "sorted and unique"},
-		"climbs":     {raw(reg("../" + JournalName)), "bad file name"},
+		"no journal": {raw(reg("a")), "has no journal"},
+		"unsorted":   {raw(reg(segmentOne), reg("a")), "sorted"},
+		"twice":      {raw(reg(segmentOne), reg(segmentOne)), "sorted and unique"},
+		"climbs":     {raw(reg("../" + segmentOne)), "bad file name"},
 		"absolute":   {raw(reg("/etc/passwd")), "bad file name"},
 		"link":       {raw(tar.Header{Typeflag: tar.TypeSymlink, Name: "a", Linkname: "/etc"}), "not a plain file"},
+		"followed":   {append(bytes.Clone(good), 0), "something follows"},
+		"gap":        {bundleBytes(t, map[string][]byte{segmentOne: journal, JournalDir + SegmentName(3): journal}), "record 2 (000002.seg"},
 		"cut":        {good[:len(good)/2], "unexpected EOF"},
-		"damaged":    {bundleBytes(t, map[string][]byte{JournalName: damaged}), "record 1"},
+		"damaged":    {bundleBytes(t, map[string][]byte{segmentOne: damaged}), "record 1"},
 	} {
 		_, err := ReadBundle(bytes.NewReader(c.data))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -99,10 +103,10 @@ func TestBundleRefused(t *testing.T) {
 }
 
 func FuzzReadBundle(f *testing.F) {
-	f.Add(bundleBytes(f, map[string][]byte{JournalName: nil, "a": []byte("b")}))
+	f.Add(bundleBytes(f, map[string][]byte{segmentOne: nil, "a": []byte("b")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := ReadBundle(bytes.NewReader(data))
-		if err == nil && b.Files[JournalName] == nil && len(b.Records) > 0 {
+		if err == nil && b.Files[segmentOne] == nil && len(b.Records) > 0 {
 			t.Fatal("records from nowhere")
 		}
 	})

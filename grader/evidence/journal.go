@@ -1,17 +1,19 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,8 +24,18 @@ const (
 	LazyEvery   = 100 * time.Millisecond
 )
 
-// ErrClosed is returned by Append after Close.
-var ErrClosed = errors.New("journal is closed")
+// What a journal does unless its options say otherwise.
+const (
+	SegmentSize       = 64 << 20
+	CheckpointRecords = 1000
+	CheckpointEvery   = 5 * time.Second
+)
+
+// ErrClosed is returned by Append after Close, ErrEnded after session.end.
+var (
+	ErrClosed = errors.New("journal is closed")
+	ErrEnded  = errors.New("the session has ended, its journal takes no more records")
+)
 
 // Options of a journal.
 type Options struct {
@@ -36,6 +48,34 @@ type Options struct {
 	// written and before Append returns. It must be quick and must not call
 	// the journal.
 	Observe func(*Record)
+	// KeyFile holds the session's private key (mode 0600) for a Continue after
+	// the controller's death; it goes with the Close that follows session.end.
+	// Empty: the key is in memory only, and the journal cannot be continued.
+	KeyFile string
+	// Zero means SegmentSize, CheckpointRecords, CheckpointEvery.
+	SegmentSize       int64
+	CheckpointRecords uint64
+	CheckpointEvery   time.Duration
+	// FS is the file system, nil the host's.
+	FS FS
+}
+
+func (o *Options) defaults() {
+	if o.Now == nil {
+		o.Now = hostClock
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = SegmentSize
+	}
+	if o.CheckpointRecords == 0 {
+		o.CheckpointRecords = CheckpointRecords
+	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = CheckpointEvery
+	}
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
 }
 
 // Entry is what a recorder hands over. The record's type is that of Payload.
@@ -52,105 +92,110 @@ type Entry struct {
 	Durable bool
 }
 
-// Journal is the append-only file of one session. Its methods may be called
+// sealing are the types after which a checkpoint follows at once; a durable
+// Append of them waits for it.
+var sealing = map[Type]bool{TypeSessionStart: true, TypeClockPaused: true, TypeSessionFinish: true, TypeSessionEnd: true}
+
+// Journal is the append-only log of one session. Its methods may be called
 // from any goroutine.
 type Journal struct {
-	opts Options
-	file *os.File
+	dir    string
+	opts   Options
+	signer note.Signer
+	key    string // of the verifier
 
-	mu     sync.Mutex
-	cond   *sync.Cond // synced, err or closed changed
-	chain  *Chain
-	synced uint64
-	err    error
-	closed bool
+	// appending is held from a record's number to its bytes; taken before mu.
+	appending sync.Mutex
+	chain     *Chain
+	segment   int
+	size      int64 // of the segment
+
+	mu      sync.Mutex
+	cond    *sync.Cond // anything below changed
+	file    File       // the segment
+	written uint64     // records written
+	hash    string     // of the last one
+	last    Type       // its type
+	tree    tree       // over them
+	synced  uint64     // records on disk
+	syncing bool       // someone syncs: two at once could each miss the other's error
+	sealed  uint64     // size of the last checkpoint
+	sealAt  time.Time  // when it was made
+	seal    uint64     // a checkpoint of at least this size is wanted now
+	err     error
+	closed  bool
+
+	checkpoints File // by who set syncing
+	acked       File // by who set syncing
 
 	kick chan struct{} // a durable record waits
 	quit chan struct{}
 	done chan struct{}
 }
 
-// Create makes a new journal file (mode 0600); it must not exist. The
-// directory entry is synced too.
-func Create(path string, opts Options) (*Journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+// Create makes a new journal in dir, which must not exist. Directory entries
+// are synced too. What was begun is taken away when it fails.
+func Create(dir string, opts Options) (_ *Journal, err error) {
+	opts.defaults()
+	skey, vkey, err := note.GenerateKey(rand.Reader, Origin(opts.Lab, opts.Session))
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err == nil {
-		err = dir.Sync()
-		dir.Close()
+	j := &Journal{dir: dir, opts: opts, key: vkey, chain: &Chain{Lab: opts.Lab, Session: opts.Session, Prev: ZeroHash}, hash: ZeroHash, segment: 1}
+	if j.signer, err = note.NewSigner(skey); err != nil {
+		return nil, fmt.Errorf("create journal: %w", err)
 	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("create journal %s: sync its directory: %w", path, err)
-	}
-	return start(f, opts, 0, ZeroHash), nil
-}
-
-// Continue opens the journal of a session whose controller died. A torn last
-// line is cut and accounted for by a recorder.recovery record; any other
-// damage is refused with a *DamageError. It returns the sound records too.
-func Continue(path string, opts Options) (*Journal, []*Record, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("continue journal: %w", err)
-	}
-	records, err := Read(f)
-	var damage *DamageError
-	torn := errors.As(err, &damage) && damage.Torn
-	if err != nil && !torn {
-		f.Close()
-		return nil, records, fmt.Errorf("continue journal %s: %w", path, err)
-	}
-	var recovery *RecorderRecovery
-	if torn {
-		recovery, err = cut(f, damage.Offset)
+	var undo []string
+	defer func() {
 		if err != nil {
-			f.Close()
-			return nil, records, fmt.Errorf("continue journal %s: %w", path, err)
+			_ = j.closeFiles()
+			for i := len(undo) - 1; i >= 0; i-- {
+				_ = opts.FS.Remove(undo[i])
+			}
+			err = fmt.Errorf("create journal: %w", err)
+		}
+	}()
+	if opts.KeyFile != "" {
+		var f File
+		if f, err = opts.FS.Create(opts.KeyFile); err != nil {
+			return nil, err
+		}
+		undo = append(undo, opts.KeyFile)
+		if err = errors.Join(writeAll(f, []byte(skey+"\n")), f.Sync(), f.Close()); err != nil {
+			return nil, err
+		}
+		if err = opts.FS.SyncDir(filepath.Dir(opts.KeyFile)); err != nil {
+			return nil, err
 		}
 	}
-	seq, prev := uint64(0), ZeroHash
-	if n := len(records); n > 0 {
-		seq, prev = records[n-1].Seq, records[n-1].Hash
+	if err = opts.FS.Mkdir(dir); err != nil {
+		return nil, err
 	}
-	j := start(f, opts, seq, prev)
-	if recovery != nil {
-		if _, err := j.Append(context.Background(), Entry{Source: "journal", Payload: recovery, Durable: true}); err != nil {
-			j.Close()
-			return nil, records, err
-		}
+	undo = append(undo, dir)
+	if err = opts.FS.SyncDir(filepath.Dir(dir)); err != nil {
+		return nil, err
 	}
-	return j, records, nil
+	for _, n := range []string{SegmentName(1), CheckpointsName, ackedName} {
+		undo = append(undo, filepath.Join(dir, n), filepath.Join(dir, n+newSuffix))
+	}
+	if j.file, err = install(opts.FS, dir, SegmentName(1), nil); err != nil {
+		return nil, err
+	}
+	if j.checkpoints, err = install(opts.FS, dir, CheckpointsName, nil); err != nil {
+		return nil, err
+	}
+	if j.acked, err = install(opts.FS, dir, ackedName, mark(0)); err != nil {
+		return nil, err
+	}
+	j.start()
+	return j, nil
 }
 
-// cut truncates f at offset and describes what was there.
-func cut(f *os.File, offset int64) (*RecorderRecovery, error) {
-	h := sha256.New()
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(h, io.NewSectionReader(f, offset, end-offset)); err != nil {
-		return nil, err
-	}
-	if err := f.Truncate(offset); err != nil {
-		return nil, err
-	}
-	return &RecorderRecovery{Offset: offset, Bytes: end - offset, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
-}
-
-func start(f *os.File, opts Options, seq uint64, prev string) *Journal {
-	if opts.Now == nil {
-		opts.Now = hostClock
-	}
-	j := &Journal{opts: opts, file: f, chain: &Chain{Lab: opts.Lab, Session: opts.Session, Seq: seq, Prev: prev}, synced: seq,
-		kick: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+func (j *Journal) start() {
 	j.cond = sync.NewCond(&j.mu)
+	j.kick, j.quit, j.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	j.sealAt = time.Now()
 	go j.commitLoop()
-	return j
 }
 
 func hostClock() (int64, time.Time) {
@@ -161,6 +206,10 @@ func hostClock() (int64, time.Time) {
 	return ts.Nano(), time.Now().UTC()
 }
 
+// Key is the verifier key of the session's checkpoints, for
+// SessionStart.JournalKey.
+func (j *Journal) Key() string { return j.key }
+
 // Append adds a record and returns its sequence number. With Durable it
 // returns once the record is on disk, or with the error of ctx, in which case
 // the record is written all the same.
@@ -168,13 +217,18 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 	if e.Payload == nil {
 		return 0, errors.New("append to journal: no payload")
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.err != nil {
-		return 0, j.err
+	seq, err := j.write(e)
+	if err != nil || !e.Durable {
+		return seq, err
 	}
-	if j.closed {
-		return 0, ErrClosed
+	return seq, j.await(ctx, seq, sealing[e.Payload.RecordType()])
+}
+
+func (j *Journal) write(e Entry) (uint64, error) {
+	j.appending.Lock()
+	defer j.appending.Unlock()
+	if err := j.usable(); err != nil {
+		return 0, err
 	}
 	boot, wall := j.opts.Now()
 	switch {
@@ -190,21 +244,132 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := j.file.Write(line); err != nil {
-		j.poison(fmt.Errorf("write journal: %w", err))
-		return 0, j.err
+	if j.size > 0 && j.size+int64(len(line)) > j.opts.SegmentSize {
+		if err := j.nextSegment(); err != nil {
+			return 0, err
+		}
 	}
+	if err := writeAll(j.file, line); err != nil {
+		return 0, j.poison(fmt.Errorf("write journal: %w", err))
+	}
+	j.size += int64(len(line))
+	leaf := tlog.RecordHash(line[headLen : len(line)-1])
+	j.mu.Lock()
+	j.written, j.hash, j.last = rec.Seq, rec.Hash, rec.Type
+	j.tree.add(leaf)
+	if sealing[rec.Type] {
+		j.seal = rec.Seq
+	}
+	j.mu.Unlock()
 	if j.opts.Observe != nil {
 		j.opts.Observe(rec)
 	}
-	if !e.Durable {
-		return rec.Seq, nil
-	}
-	return rec.Seq, j.wait(ctx, rec.Seq)
+	return rec.Seq, nil
 }
 
-// wait blocks until seq is synced. j.mu is held.
-func (j *Journal) wait(ctx context.Context, seq uint64) error {
+func (j *Journal) usable() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.err != nil:
+		return j.err
+	case j.closed:
+		return ErrClosed
+	case j.last == TypeSessionEnd:
+		return ErrEnded
+	}
+	return nil
+}
+
+// nextSegment closes the segment, synced, and begins the next one. appending is
+// held, so nothing is written meanwhile.
+func (j *Journal) nextSegment() error {
+	seq, ok := j.claim()
+	if !ok {
+		return j.Err()
+	}
+	err := errors.Join(j.sync(seq), j.file.Close())
+	var f File
+	if err == nil {
+		f, err = install(j.opts.FS, j.dir, SegmentName(j.segment+1), nil)
+	}
+	if err != nil {
+		return j.release(seq, fmt.Errorf("begin segment %d of the journal: %w", j.segment+1, err))
+	}
+	j.segment++
+	j.size = 0
+	j.mu.Lock()
+	j.file = f
+	j.mu.Unlock()
+	return j.release(seq, nil)
+}
+
+// claim waits for the right to sync; seq is what has been written then.
+func (j *Journal) claim() (seq uint64, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.syncing {
+		j.cond.Wait()
+	}
+	if j.err != nil {
+		return 0, false
+	}
+	j.syncing = true
+	return j.written, true
+}
+
+// release gives it back: seq records are on disk, or the journal is poisoned.
+func (j *Journal) release(seq uint64, err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.syncing = false
+	switch {
+	case err == nil:
+		j.synced = max(j.synced, seq)
+	case j.err == nil:
+		j.err = err
+	}
+	j.cond.Broadcast()
+	return j.err
+}
+
+// sync puts the segment on disk and then writes down how much is acknowledged.
+func (j *Journal) sync(seq uint64) error {
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("sync journal: %w", err)
+	}
+	m := mark(seq)
+	n, err := j.acked.WriteAt(m, 0)
+	if err == nil && n < len(m) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal's mark: %w", err)
+	}
+	return nil
+}
+
+// mark is the content of the file "acked": how many records have been
+// acknowledged at least. It lies in one sector and is never synced, so after a
+// power cut it may be old; it is never ahead.
+func mark(seq uint64) []byte { return frame(fmt.Appendf(nil, "%020d", seq)) }
+
+func parseMark(data []byte) uint64 {
+	text, n, err := unframe(data)
+	if err != nil || n != len(data) {
+		return 0
+	}
+	var seq uint64
+	if _, err := fmt.Sscanf(string(text), "%d", &seq); err != nil || !bytes.Equal(mark(seq), data) {
+		return 0
+	}
+	return seq
+}
+
+// await blocks until seq is synced, and covered by a checkpoint if it must be.
+func (j *Journal) await(ctx context.Context, seq uint64, sealed bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
@@ -215,30 +380,88 @@ func (j *Journal) wait(ctx context.Context, seq uint64) error {
 	case j.kick <- struct{}{}:
 	default:
 	}
-	for j.synced < seq && j.err == nil {
+	for j.synced < seq || sealed && j.sealed < seq {
+		if j.err != nil {
+			return j.err
+		}
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for journal record %d: %w", seq, err)
 		}
 		j.cond.Wait()
 	}
-	return j.err
+	return nil
 }
 
 // Sync returns when everything appended so far is on disk.
 func (j *Journal) Sync(ctx context.Context) error {
+	seq, err := j.wanted(false)
+	if err != nil {
+		return err
+	}
+	return j.await(ctx, seq, false)
+}
+
+// Checkpoint returns when everything appended so far is on disk and covered by
+// a signed checkpoint.
+func (j *Journal) Checkpoint(ctx context.Context) error {
+	seq, err := j.wanted(true)
+	if err != nil {
+		return err
+	}
+	return j.await(ctx, seq, true)
+}
+
+func (j *Journal) wanted(sealed bool) (uint64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.err != nil || j.closed {
-		return j.err
+	if sealed {
+		j.seal = j.written
 	}
-	return j.wait(ctx, j.chain.Seq)
+	return j.written, j.err
+}
+
+// Records reads back everything appended so far, once it is on disk.
+func (j *Journal) Records(ctx context.Context) ([]*Record, error) {
+	files, err := j.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, _ = journalFiles(files)
+	segments, err := segmentsOf(files)
+	if err != nil {
+		return nil, err
+	}
+	s := scanSegments(segments, position{0, ZeroHash})
+	return s.records, s.err()
+}
+
+// Files gives the journal's files as a bundle holds them, once everything
+// appended so far is on disk, and signed if the session has ended.
+func (j *Journal) Files(ctx context.Context) (map[string][]byte, error) {
+	j.mu.Lock()
+	ended := j.last == TypeSessionEnd
+	j.mu.Unlock()
+	seq, err := j.wanted(ended)
+	if err == nil {
+		err = j.await(ctx, seq, ended)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.appending.Lock() // no half line
+	defer j.appending.Unlock()
+	if _, ok := j.claim(); !ok { // no half checkpoint
+		return nil, j.Err()
+	}
+	defer func() { _ = j.release(0, nil) }()
+	return bundled(j.opts.FS, j.dir)
 }
 
 // Head is the sequence number and the hash ("sha256:...") of the last record.
 func (j *Journal) Head() (uint64, string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.chain.Seq, "sha256:" + j.chain.Prev
+	return j.written, "sha256:" + j.hash
 }
 
 // Err is the error that poisoned the journal, nil while it is sound.
@@ -248,7 +471,8 @@ func (j *Journal) Err() error {
 	return j.err
 }
 
-// Close syncs and closes the file. Closing twice is harmless.
+// Close syncs, makes a last checkpoint and closes the files. After session.end
+// the key is destroyed. Closing twice is harmless.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
@@ -260,22 +484,49 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	close(j.quit)
 	<-j.done
-	if err := j.file.Close(); err != nil && j.Err() == nil {
+	j.appending.Lock() // a record under way is written before its file closes
+	defer j.appending.Unlock()
+	j.mu.Lock()
+	j.seal = j.written
+	j.mu.Unlock()
+	j.commit()
+	if err := j.closeFiles(); err != nil && j.Err() == nil {
 		return fmt.Errorf("close journal: %w", err)
+	}
+	j.mu.Lock()
+	ended := j.last == TypeSessionEnd && j.err == nil
+	j.mu.Unlock()
+	if ended && j.opts.KeyFile != "" {
+		if err := j.opts.FS.Remove(j.opts.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("destroy the session's key: %w", err)
+		}
 	}
 	return j.Err()
 }
 
-// poison records the first failure and wakes all. j.mu is held.
-func (j *Journal) poison(err error) {
+func (j *Journal) closeFiles() error {
+	var errs []error
+	for _, f := range []File{j.file, j.checkpoints, j.acked} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// poison records the first failure, wakes all and returns it.
+func (j *Journal) poison(err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.err == nil {
 		j.err = err
 	}
 	j.cond.Broadcast()
+	return j.err
 }
 
-// commitLoop owns fdatasync. A durable record is committed within
-// CommitEvery, so that records of other goroutines share the sync.
+// commitLoop syncs. A durable record is committed within CommitEvery, so that
+// records of other goroutines share the sync.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
 	lazy := time.NewTicker(LazyEvery)
@@ -283,7 +534,6 @@ func (j *Journal) commitLoop() {
 	for {
 		select {
 		case <-j.quit:
-			j.commit()
 			return
 		case <-lazy.C:
 		case <-j.kick:
@@ -299,21 +549,55 @@ func (j *Journal) commitLoop() {
 	}
 }
 
+// commit syncs what has been written, and makes a checkpoint of it if one is
+// due: a checkpoint never speaks of a record that is not on disk.
 func (j *Journal) commit() {
 	j.mu.Lock()
-	seq := j.chain.Seq
-	if seq == j.synced || j.err != nil {
+	for j.syncing {
+		j.cond.Wait()
+	}
+	seq, hash := j.written, j.hash
+	due := seq > j.sealed && (j.seal > j.sealed || seq-j.sealed >= j.opts.CheckpointRecords || time.Since(j.sealAt) >= j.opts.CheckpointEvery)
+	if j.err != nil || seq == j.synced && !due {
 		j.mu.Unlock()
 		return
 	}
+	j.syncing = true
+	var t tree
+	if due {
+		t = j.tree.clone()
+	}
+	fresh := seq > j.synced
 	j.mu.Unlock()
-	err := unix.Fdatasync(int(j.file.Fd()))
+	var err error
+	if fresh {
+		err = j.sync(seq)
+	}
+	if err == nil && due {
+		j.mu.Lock()
+		j.synced = max(j.synced, seq)
+		j.cond.Broadcast() // nobody waits for a checkpoint who does not need it
+		j.mu.Unlock()
+		err = j.writeCheckpoint(&t, hash)
+	}
+	_ = j.release(seq, err)
+}
+
+// writeCheckpoint signs the tree and appends the note, synced.
+func (j *Journal) writeCheckpoint(t *tree, head string) error {
+	c := &Checkpoint{Origin: Origin(j.opts.Lab, j.opts.Session), Size: t.size, Root: t.root(), Head: head}
+	msg, err := note.Sign(&note.Note{Text: c.text()}, j.signer)
+	if err == nil {
+		err = writeAll(j.checkpoints, append(msg, '\n'))
+	}
+	if err == nil {
+		err = j.checkpoints.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal's checkpoint: %w", err)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err != nil {
-		j.poison(fmt.Errorf("sync journal: %w", err))
-		return
-	}
-	j.synced = seq
-	j.cond.Broadcast()
+	j.sealed, j.sealAt = t.size, time.Now()
+	return nil
 }

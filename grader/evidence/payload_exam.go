@@ -99,12 +99,16 @@ func (h *HostHealth) Starved() bool {
 	return h.StealPercent > MaxStealPercent || h.MemAvailableMB > 0 && h.MemAvailableMB < MinAvailableMB
 }
 
-// RecorderRecovery says that Bytes bytes after the last sound record were cut
-// (a write torn by a crash); SHA256 is of what was cut.
+// RecorderRecovery says that Bytes bytes at Offset of Segment (or of the
+// checkpoints) were cut: writes torn by a crash, never acknowledged. They are
+// kept in File; SHA256 is of them, Sound counts the whole records among them.
 type RecorderRecovery struct {
-	Offset int64  `json:"offset"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
+	Segment string `json:"segment"`
+	Offset  int64  `json:"offset"`
+	Bytes   int64  `json:"bytes"`
+	SHA256  string `json:"sha256"`
+	File    string `json:"file"`
+	Sound   int    `json:"sound,omitempty"`
 }
 
 // PointDecision is a human decision on a point.

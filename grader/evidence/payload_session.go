@@ -44,6 +44,9 @@ type SessionStart struct {
 	Unattended bool `json:"unattended"`
 	// Hashes names what was used: "scenario", "site", "image", "binary", ...
 	Hashes map[string]string `json:"hashes,omitempty"`
+	// JournalKey checks the signatures of the journal's checkpoints
+	// (golang.org/x/mod/sumdb/note).
+	JournalKey string `json:"journal_key,omitempty"`
 	// Host holds facts of the host ("kernel", "cpus", "cgroup").
 	Host map[string]string `json:"host,omitempty"`
 }
@@ -94,6 +97,12 @@ type SessionInvalid struct {
 	Detail string `json:"detail"`
 }
 
+// SessionFiles seals what lies beside the journal in a complete bundle, but for
+// verdict and report: the SHA-256 (hex) of every file by its name in the bundle.
+type SessionFiles struct {
+	SHA256 map[string]string `json:"sha256"`
+}
+
 // SessionEnd closes the journal; Exit is the code that run will return.
 type SessionEnd struct {
 	Exit int `json:"exit"`
@@ -106,4 +115,5 @@ func (*SessionFacts) RecordType() Type    { return TypeSessionFacts }
 func (*SessionEnter) RecordType() Type    { return TypeSessionEnter }
 func (*SessionFinish) RecordType() Type   { return TypeSessionFinish }
 func (*SessionInvalid) RecordType() Type  { return TypeSessionInvalid }
+func (*SessionFiles) RecordType() Type    { return TypeSessionFiles }
 func (*SessionEnd) RecordType() Type      { return TypeSessionEnd }

@@ -14,10 +14,10 @@ import (
 // ZeroHash is the prev of the first record.
 var ZeroHash = strings.Repeat("0", 64)
 
-// MaxLine bounds one line of a journal in bytes, newline excluded.
+// MaxLine bounds the JSON of one record in bytes.
 const MaxLine = 4 << 20
 
-// Record is one line of the journal. Field order is the order on disk.
+// Record is one record of the journal. Field order is the order on disk.
 type Record struct {
 	Seq     uint64          `json:"seq"`
 	BootNS  int64           `json:"boot_ns"`
@@ -56,7 +56,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// encode fills r.Hash and returns the line, newline included.
+// encode fills r.Hash and returns the JSON.
 func encode(r *Record) ([]byte, error) {
 	r.Hash = ""
 	line, err := marshal(r)
@@ -74,9 +74,9 @@ func encode(r *Record) ([]byte, error) {
 	out = append(out, body...)
 	out = append(out, `,"hash":"`...)
 	out = append(out, r.Hash...)
-	out = append(out, "\"}\n"...)
-	if len(out)-1 > MaxLine {
-		return nil, fmt.Errorf("record %d (%s) has %d bytes, at most %d are allowed", r.Seq, r.Type, len(out)-1, MaxLine)
+	out = append(out, "\"}"...)
+	if len(out) > MaxLine {
+		return nil, fmt.Errorf("record %d (%s) has %d bytes, at most %d are allowed", r.Seq, r.Type, len(out), MaxLine)
 	}
 	return out, nil
 }
@@ -90,7 +90,7 @@ type Chain struct {
 	Prev    string
 }
 
-// Add makes the next record and its line, newline included. The entry must
+// Add makes the next record and its line in a segment, newline included. The entry must
 // carry its times. On an error the chain is unchanged.
 func (c *Chain) Add(e Entry) (*Record, []byte, error) {
 	data, err := marshal(e.Payload)
@@ -100,12 +100,12 @@ func (c *Chain) Add(e Entry) (*Record, []byte, error) {
 	rec := &Record{Seq: c.Seq + 1, BootNS: e.BootNS, Wall: e.Wall.UTC().Round(0), Lab: c.Lab,
 		Session: c.Session, Source: e.Source, Type: e.Payload.RecordType(), Node: e.Node,
 		Actor: e.Actor, Data: data, Prev: c.Prev, payload: e.Payload}
-	line, err := encode(rec)
+	json, err := encode(rec)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.Seq, c.Prev = rec.Seq, rec.Hash
-	return rec, line, nil
+	return rec, frame(json), nil
 }
 
 // strictDecode decodes exactly one JSON value into v, unknown fields refused.
@@ -121,7 +121,7 @@ func strictDecode(data []byte, v any) error {
 	return nil
 }
 
-// decodeLine reads one line without its newline. It does not know the chain;
+// decodeLine reads the JSON of one record. It does not know the chain;
 // the caller checks seq and prev.
 func decodeLine(line []byte) (*Record, error) {
 	var r Record
@@ -152,7 +152,7 @@ func decodeLine(line []byte) (*Record, error) {
 	if r.Hash != hash {
 		return nil, fmt.Errorf("hash is %s, computed %s", short(hash), short(r.Hash))
 	}
-	if !bytes.Equal(again[:len(again)-1], line) {
+	if !bytes.Equal(again, line) {
 		return nil, fmt.Errorf("line is not in canonical form")
 	}
 	return &r, nil

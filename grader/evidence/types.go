@@ -25,6 +25,8 @@ const (
 	TypeSessionFinish Type = "session.finish"
 	// TypeSessionInvalid says that the environment, not the candidate, failed.
 	TypeSessionInvalid Type = "session.invalid"
+	// TypeSessionFiles seals the bundle's other files before the end.
+	TypeSessionFiles Type = "session.files"
 	// TypeSessionEnd is the last record of a complete journal.
 	TypeSessionEnd Type = "session.end"
 
@@ -160,6 +162,7 @@ var registry = map[Type]func() Payload{
 	TypeSessionEnter:         func() Payload { return new(SessionEnter) },
 	TypeSessionFinish:        func() Payload { return new(SessionFinish) },
 	TypeSessionInvalid:       func() Payload { return new(SessionInvalid) },
+	TypeSessionFiles:         func() Payload { return new(SessionFiles) },
 	TypeSessionEnd:           func() Payload { return new(SessionEnd) },
 	TypeLabUp:                func() Payload { return new(LabUp) },
 	TypeLabReady:             func() Payload { return new(LabReady) },

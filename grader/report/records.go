@@ -254,6 +254,8 @@ func words(v *check.View, r *evidence.Record) evidence.Text {
 	case *evidence.SessionInvalid:
 		t := check.InvalidText(p.Reason)
 		return tx("environnement invalide : "+t.FR, "invalid environment: "+t.EN)
+	case *evidence.SessionFiles:
+		return tx("pièces du dossier scellées", "files of the bundle sealed")
 	case *evidence.SessionEnd:
 		return tx("fin de l’enregistrement", "end of the recording")
 	case *evidence.ProbeSample:

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // input makes a bundle of a synthetic session, as it would be read back.
 func input(t testing.TB, s *synth.Session, cast string) Input {
 	t.Helper()
-	files := map[string][]byte{evidence.JournalName: s.Journal()}
+	files := map[string][]byte{evidence.JournalDir + evidence.SegmentName(1): s.Journal()}
 	if cast != "" {
 		files[evidence.TerminalDir+"t1.cast"] = []byte(cast)
 	}

@@ -140,7 +140,7 @@ func TestEveryRecordHasWords(t *testing.T) {
 		&evidence.SessionStart{TimeFactor: 0.5}, &evidence.SessionSeal{}, &evidence.SessionFacts{}, &evidence.SessionEnter{},
 		&evidence.SessionFinish{Reason: "candidate"}, &evidence.SessionInvalid{Reason: "lab_not_ready"},
 		&evidence.SessionInvalid{Reason: "canary_not_set"}, &evidence.SessionInvalid{Reason: "recorder_failed"},
-		&evidence.SessionInvalid{Reason: "host_starved"}, &evidence.SessionInvalid{Reason: "fault_vanished"}, &evidence.SessionEnd{},
+		&evidence.SessionInvalid{Reason: "host_starved"}, &evidence.SessionInvalid{Reason: "fault_vanished"}, &evidence.SessionFiles{}, &evidence.SessionEnd{},
 		&evidence.LabUp{}, &evidence.LabReady{}, &evidence.LabNode{Event: "off", Origin: "candidate"}, &evidence.LabColdStart{}, &evidence.LabDown{},
 		&evidence.FaultInjected{}, &evidence.FaultAdmitted{}, &evidence.FaultRejected{}, &evidence.FaultVanished{}, &evidence.FaultHealed{},
 		&evidence.ProbeSample{Probe: "erp@x", Post: "p", Detail: "resolve no_answer: x"}, &evidence.ProbeSample{Probe: "erp@x", Post: "p", OK: true},

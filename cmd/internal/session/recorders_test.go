@@ -70,12 +70,7 @@ func playScript(t *testing.T, script []byte, without ...string) played {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(filepath.Join(res.Dir, evidence.JournalName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := evidence.Read(f)
+	records, err := evidence.ReadJournal(filepath.Join(res.Dir, evidence.JournalDir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -295,7 +295,7 @@ func (s *Session) openJournal() error {
 	if s.unmake, err = folder.Make(s.dir, 0o700); err != nil {
 		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
 	}
-	j, err := evidence.Create(filepath.Join(s.dir, evidence.JournalName), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember})
+	j, err := evidence.Create(s.journalDir(), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember, KeyFile: s.keyFile()})
 	if err != nil {
 		s.unmake()
 		return host.Errorf("choose another --out", "create the journal: %w", err)
@@ -304,10 +304,16 @@ func (s *Session) openJournal() error {
 	return nil
 }
 
+func (s *Session) journalDir() string { return filepath.Join(s.dir, evidence.JournalDir) }
+
+// keyFile holds the key of the journal's checkpoints until its end.
+func (s *Session) keyFile() string { return filepath.Join(s.dir, "journal.key") }
+
 // removeDir takes away the journal of a session that never was, and the folders
 // that were made for it.
 func (s *Session) removeDir() {
-	_ = os.Remove(filepath.Join(s.dir, evidence.JournalName))
+	_ = os.RemoveAll(s.journalDir())
+	_ = os.Remove(s.keyFile())
 	s.unmake()
 }
 
@@ -409,7 +415,7 @@ func (s *Session) startRecord() (*evidence.SessionStart, error) {
 		SeedCommitment: commitment(s.salt, strconv.FormatUint(s.variant.Seed, 10)),
 		TimeFactor:     s.opts.Factor, LimitSeconds: limit.Seconds(), Deadline: s.local(time.Now().Add(limit)),
 		Lang: s.opts.Lang, Tool: s.opts.Tool, Runtime: "native", Unattended: s.opts.Script != nil,
-		Hashes: hashes, Host: hostFacts(),
+		Hashes: hashes, Host: hostFacts(), JournalKey: s.journal.Key(),
 	}, nil
 }
 

@@ -3,7 +3,10 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,15 +18,7 @@ import (
 
 // records reads the journal as it is now.
 func (s *Session) records() ([]*evidence.Record, error) {
-	if err := s.journal.Sync(context.Background()); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(filepath.Join(s.dir, evidence.JournalName))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return evidence.Read(f)
+	return s.journal.Records(context.Background())
 }
 
 // settle reveals the facts, grades, and writes bundle, verdict and report.
@@ -37,11 +32,22 @@ func (s *Session) settle(res *Result) error {
 	if err != nil {
 		return err
 	}
-	s.put(&evidence.SessionEnd{Exit: v.ExitCode()})
-	files, err := s.bundleFiles()
+	files, err := s.sealedFiles()
 	if err != nil {
 		return err
 	}
+	sums := map[string]string{}
+	for name, data := range files {
+		sum := sha256.Sum256(data)
+		sums[name] = hex.EncodeToString(sum[:])
+	}
+	s.put(&evidence.SessionFiles{SHA256: sums})
+	s.put(&evidence.SessionEnd{Exit: v.ExitCode()})
+	journal, err := s.journal.Files(context.Background())
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, journal)
 	bundle, err := readBack(files)
 	if err != nil {
 		return err
@@ -77,17 +83,10 @@ func readBack(files map[string][]byte) (*evidence.Bundle, error) {
 	return evidence.ReadBundle(&b)
 }
 
-// bundleFiles gathers journal, scenario, site and terminal recordings.
-func (s *Session) bundleFiles() (map[string][]byte, error) {
-	if err := s.journal.Sync(context.Background()); err != nil {
-		return nil, err
-	}
+// sealedFiles gathers what the journal seals before its end: scenario, site and
+// terminal recordings.
+func (s *Session) sealedFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	j, err := os.ReadFile(filepath.Join(s.dir, evidence.JournalName))
-	if err != nil {
-		return nil, err
-	}
-	files[evidence.JournalName] = j
 	if err := addTree(files, evidence.ScenarioDir, s.variant.Scenario.Files); err != nil {
 		return nil, err
 	}

@@ -340,7 +340,7 @@ func (s *Session) Reveal() {
 	s.Add("controller", "", "controller", &evidence.SessionEnd{})
 }
 
-// Journal returns the journal's bytes.
+// Journal returns the journal's only segment.
 func (s *Session) Journal() []byte { return s.buf.Bytes() }
 
 // Phase sets the phase of the coming samples.

@@ -17,10 +17,13 @@ func session(t *testing.T, nodes int, capacity string, points map[string]string)
 		list = append(list, fmt.Sprintf(`{"id":%q,"outcome":%q,"reason":"r"}`, id, outcome))
 	}
 	for name, text := range map[string]string{
-		"journal.jsonl": fmt.Sprintf(`{"type":"session.start","data":{"hashes":{"a":"b"}}}`+"\n"+`{"type":"lab.up","data":{"nodes":%d,"seconds":2.5}}`+"\n"+`{"type":"lab.ready","data":{"probes":9,"seconds":3}}`+"\n", nodes),
-		"verdict.json":  fmt.Sprintf(`{"environment":"valid","capacities":[{"id":"3","outcome":%q,"criteria":[{"points":[%s]}]}]}`, capacity, strings.Join(list, ",")),
-		"report.html":   "<html>",
+		"journal/000001.seg": fmt.Sprintf(`00000000 00000000 {"type":"session.start","data":{"hashes":{"a":"b"}}}`+"\n"+`00000000 00000000 {"type":"lab.up","data":{"nodes":%d,"seconds":2.5}}`+"\n"+`00000000 00000000 {"type":"lab.ready","data":{"probes":9,"seconds":3}}`+"\n", nodes),
+		"verdict.json":       fmt.Sprintf(`{"environment":"valid","capacities":[{"id":"3","outcome":%q,"criteria":[{"points":[%s]}]}]}`, capacity, strings.Join(list, ",")),
+		"report.html":        "<html>",
 	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +58,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%v, %v; want %v", got, err, c.want)
 		}
 	}
-	for _, file := range []string{"journal.jsonl", "verdict.json"} {
+	for _, file := range []string{"journal/000001.seg", "verdict.json"} {
 		dir := session(t, 61, "jury", good())
 		if err := os.Truncate(filepath.Join(dir, file), 20); err != nil {
 			t.Fatal(err)

@@ -7,7 +7,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -51,7 +51,7 @@ func main() {
 
 // check lists what is not as it must be.
 func check(dir string, nodes int) ([]string, error) {
-	ready, err := readyNodes(filepath.Join(dir, "journal.jsonl"))
+	ready, err := readyNodes(filepath.Join(dir, "journal"))
 	if err != nil {
 		return nil, err
 	}
@@ -120,17 +120,27 @@ func checkVerdict(text []byte) (faults []string, err error) {
 
 // readyNodes is the number of nodes of the lab whose probes became green.
 func readyNodes(journal string) (int, error) {
-	f, err := os.Open(journal)
+	// Before a record's JSON stand its length and its checksum.
+	const frame = len("LLLLLLLL CCCCCCCC ")
+	segments, err := filepath.Glob(filepath.Join(journal, "*.seg"))
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	var text []byte
+	for _, s := range segments {
+		b, err := os.ReadFile(s)
+		if err != nil {
+			return 0, err
+		}
+		text = append(text, b...)
+	}
 	up := 0
-	for sc := bufio.NewReader(f); ; {
-		line, rerr := sc.ReadBytes('\n')
-		if rerr != nil {
+	for {
+		line, rest, whole := bytes.Cut(text, []byte("\n"))
+		if !whole || len(line) < frame {
 			return 0, errors.New("the journal has no lab.ready: the lab never was")
 		}
+		line, text = line[frame:], rest
 		var r struct {
 			Type string
 			Data struct{ Nodes, Probes int }
