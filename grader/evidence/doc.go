@@ -91,9 +91,11 @@
 //
 // Append returns when the record is written and has its sequence number; with
 // Entry.Durable it returns after fdatasync. Writes of all goroutines share one
-// fdatasync (group commit, at most CommitEvery). A failing write or sync
-// poisons the journal: every later Append fails, nothing is retried, since the
-// kernel may have dropped the dirty pages; Err says why.
+// fdatasync (group commit, at most CommitEvery). What has failed is never tried
+// again, since the kernel may have dropped the dirty pages: every Append waits
+// (or fails, without Options.Failed), and Mend ends the segment after its last
+// record that is on disk and begins a new one with the lines that waited in
+// memory, and a recorder.stalled record.
 //
 // Continue goes on after a crash. It cuts what is not whole at the end of the
 // last segment (and of the checkpoints), keeps the bytes in a file cut-N and

@@ -20,6 +20,8 @@ type FS interface {
 	Create(name string) (File, error)
 	Rename(from, to string) error
 	Remove(name string) error
+	// Truncate cuts a file to its first bytes, durably.
+	Truncate(name string, size int64) error
 	// SyncDir makes what was created, renamed and removed in a directory last.
 	SyncDir(name string) error
 }
@@ -59,6 +61,18 @@ func (osFS) Create(name string) (File, error) {
 		return nil, err
 	}
 	return osFile{f}, nil
+}
+
+func (osFS) Truncate(name string, size int64) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(size)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (osFS) SyncDir(name string) error {

@@ -48,6 +48,10 @@ type Options struct {
 	// written and before Append returns. It must be quick and must not call
 	// the journal.
 	Observe func(*Record)
+	// Failed, if set, is called once whenever the disk fails; every Append then
+	// waits until Mend or GiveUp. Without it, a failure is the journal's end. It
+	// must be quick and must not call the journal.
+	Failed func(error)
 	// KeyFile holds the session's private key (mode 0600) for a Continue after
 	// the controller's death; it goes with the Close that follows session.end.
 	// Empty: the key is in memory only, and the journal cannot be continued.
@@ -114,6 +118,11 @@ type Journal struct {
 	cond    *sync.Cond // anything below changed
 	file    File       // the segment
 	written uint64     // records written
+	waiting [][]byte   // the lines among them that are not on disk
+	safe    int64      // of the segment's bytes, these are on disk
+	sealsAt int64      // size of the checkpoints on disk
+	stalled error      // the disk has failed, all wait for Mend
+	since   time.Time  // when it did
 	hash    string     // of the last one
 	last    Type       // its type
 	tree    tree       // over them
@@ -217,19 +226,24 @@ func (j *Journal) Append(ctx context.Context, e Entry) (uint64, error) {
 	if e.Payload == nil {
 		return 0, errors.New("append to journal: no payload")
 	}
-	seq, err := j.write(e)
+	seq, err := j.write(ctx, e)
 	if err != nil || !e.Durable {
 		return seq, err
 	}
 	return seq, j.await(ctx, seq, sealing[e.Payload.RecordType()])
 }
 
-func (j *Journal) write(e Entry) (uint64, error) {
-	j.appending.Lock()
-	defer j.appending.Unlock()
-	if err := j.usable(); err != nil {
+func (j *Journal) write(ctx context.Context, e Entry) (uint64, error) {
+	if err := j.begin(ctx); err != nil {
 		return 0, err
 	}
+	defer j.appending.Unlock()
+	return j.add(e)
+}
+
+// add writes a record; appending is held and the journal usable. A record that
+// the disk did not take waits in memory if the journal can be mended.
+func (j *Journal) add(e Entry) (uint64, error) {
 	boot, wall := j.opts.Now()
 	switch {
 	case e.BootNS == 0 && e.Wall.IsZero():
@@ -244,17 +258,14 @@ func (j *Journal) write(e Entry) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if j.size > 0 && j.size+int64(len(line)) > j.opts.SegmentSize {
-		if err := j.nextSegment(); err != nil {
+	if err := j.store(line); err != nil {
+		if err = j.fail(err); err != nil {
 			return 0, err
 		}
 	}
-	if err := writeAll(j.file, line); err != nil {
-		return 0, j.poison(fmt.Errorf("write journal: %w", err))
-	}
-	j.size += int64(len(line))
 	leaf := tlog.RecordHash(line[headLen : len(line)-1])
 	j.mu.Lock()
+	j.waiting = append(j.waiting, line)
 	j.written, j.hash, j.last = rec.Seq, rec.Hash, rec.Type
 	j.tree.add(leaf)
 	if sealing[rec.Type] {
@@ -267,12 +278,72 @@ func (j *Journal) write(e Entry) (uint64, error) {
 	return rec.Seq, nil
 }
 
-func (j *Journal) usable() error {
+// store writes a line into the segment, or into a new one.
+func (j *Journal) store(line []byte) error {
+	if j.size > 0 && j.size+int64(len(line)) > j.opts.SegmentSize {
+		if err := j.nextSegment(); err != nil {
+			return err
+		}
+	}
+	if err := writeAll(j.file, line); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	j.size += int64(len(line))
+	return nil
+}
+
+// begin takes appending once the journal can be written.
+func (j *Journal) begin(ctx context.Context) error {
+	for {
+		if err := j.sound(ctx); err != nil {
+			return err
+		}
+		j.appending.Lock()
+		j.mu.Lock()
+		stalled, err := j.stalled, j.unusable()
+		j.mu.Unlock()
+		if stalled == nil && err == nil {
+			return nil
+		}
+		j.appending.Unlock() // Mend needs it
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sound waits until the journal is not stalled.
+func (j *Journal) sound(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, j.wake)
+	defer stop()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for j.stalled != nil {
+		if err := j.final(); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for the journal: %w (%w)", err, j.stalled)
+		}
+		j.cond.Wait()
+	}
+	return j.err
+}
+
+// final is the failure that nothing mends any more; mu is held.
+func (j *Journal) final() error {
+	if j.err == nil && j.closed {
+		return j.stalled
+	}
+	return j.err
+}
+
+// unusable says why no record is taken any more; mu is held.
+func (j *Journal) unusable() error {
+	if err := j.final(); err != nil {
+		return err
+	}
 	switch {
-	case j.err != nil:
-		return j.err
 	case j.closed:
 		return ErrClosed
 	case j.last == TypeSessionEnd:
@@ -281,56 +352,80 @@ func (j *Journal) usable() error {
 	return nil
 }
 
+func (j *Journal) wake() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cond.Broadcast()
+}
+
 // nextSegment closes the segment, synced, and begins the next one. appending is
 // held, so nothing is written meanwhile.
 func (j *Journal) nextSegment() error {
-	seq, ok := j.claim()
-	if !ok {
-		return j.Err()
+	seq, err := j.claim()
+	if err != nil {
+		return err
 	}
-	err := errors.Join(j.sync(seq), j.file.Close())
+	err = j.sync(seq)
+	j.release(seq, err)
+	if err == nil {
+		err = j.file.Close()
+	}
 	var f File
 	if err == nil {
 		f, err = install(j.opts.FS, j.dir, SegmentName(j.segment+1), nil)
 	}
 	if err != nil {
-		return j.release(seq, fmt.Errorf("begin segment %d of the journal: %w", j.segment+1, err))
+		return fmt.Errorf("begin segment %d of the journal: %w", j.segment+1, err)
 	}
 	j.segment++
 	j.size = 0
 	j.mu.Lock()
-	j.file = f
+	j.file, j.safe = f, 0
 	j.mu.Unlock()
-	return j.release(seq, nil)
+	return nil
 }
 
 // claim waits for the right to sync; seq is what has been written then.
-func (j *Journal) claim() (seq uint64, ok bool) {
+func (j *Journal) claim() (seq uint64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.syncing {
 		j.cond.Wait()
 	}
-	if j.err != nil {
-		return 0, false
+	if err := j.failed(); err != nil {
+		return 0, err
 	}
 	j.syncing = true
-	return j.written, true
+	return j.written, nil
 }
 
-// release gives it back: seq records are on disk, or the journal is poisoned.
-func (j *Journal) release(seq uint64, err error) error {
+// failed is why nothing can be written now; mu is held.
+func (j *Journal) failed() error {
+	if j.err == nil {
+		return j.stalled
+	}
+	return j.err
+}
+
+// release gives it back: without an error, seq records are on disk.
+func (j *Journal) release(seq uint64, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.syncing = false
-	switch {
-	case err == nil:
-		j.synced = max(j.synced, seq)
-	case j.err == nil:
-		j.err = err
+	if err == nil {
+		j.onDisk(seq)
 	}
 	j.cond.Broadcast()
-	return j.err
+}
+
+// onDisk forgets the lines that are on disk; mu is held.
+func (j *Journal) onDisk(seq uint64) {
+	for ; j.synced < seq; j.synced++ {
+		j.safe += int64(len(j.waiting[0]))
+		j.waiting[0] = nil
+		j.waiting = j.waiting[1:]
+	}
+	j.cond.Broadcast()
 }
 
 // sync puts the segment on disk and then writes down how much is acknowledged.
@@ -381,8 +476,8 @@ func (j *Journal) await(ctx context.Context, seq uint64, sealed bool) error {
 	default:
 	}
 	for j.synced < seq || sealed && j.sealed < seq {
-		if j.err != nil {
-			return j.err
+		if err := j.final(); err != nil {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for journal record %d: %w", seq, err)
@@ -448,12 +543,25 @@ func (j *Journal) Files(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.appending.Lock() // no half line
-	defer j.appending.Unlock()
-	if _, ok := j.claim(); !ok { // no half checkpoint
-		return nil, j.Err()
+	for {
+		if err := j.sound(ctx); err != nil {
+			return nil, err
+		}
+		files, err := j.readAll()
+		if j.Err() == nil || err == nil {
+			return files, err
+		}
 	}
-	defer func() { _ = j.release(0, nil) }()
+}
+
+// readAll reads the files while nobody writes: no half line, no half checkpoint.
+func (j *Journal) readAll() (map[string][]byte, error) {
+	j.appending.Lock()
+	defer j.appending.Unlock()
+	if _, err := j.claim(); err != nil {
+		return nil, err
+	}
+	defer j.release(0, nil)
 	return bundled(j.opts.FS, j.dir)
 }
 
@@ -464,23 +572,25 @@ func (j *Journal) Head() (uint64, string) {
 	return j.written, "sha256:" + j.hash
 }
 
-// Err is the error that poisoned the journal, nil while it is sound.
+// Err is why the journal cannot be written, nil while it is sound.
 func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.err
+	return j.failed()
 }
 
 // Close syncs, makes a last checkpoint and closes the files. After session.end
-// the key is destroyed. Closing twice is harmless.
+// the key is destroyed. Closing twice is harmless. One that waits to be mended
+// is left as it is, for Continue.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
-		err := j.err
+		err := j.failed()
 		j.mu.Unlock()
 		return err
 	}
 	j.closed = true
+	j.cond.Broadcast()
 	j.mu.Unlock()
 	close(j.quit)
 	<-j.done
@@ -494,7 +604,7 @@ func (j *Journal) Close() error {
 		return fmt.Errorf("close journal: %w", err)
 	}
 	j.mu.Lock()
-	ended := j.last == TypeSessionEnd && j.err == nil
+	ended := j.last == TypeSessionEnd && j.failed() == nil
 	j.mu.Unlock()
 	if ended && j.opts.KeyFile != "" {
 		if err := j.opts.FS.Remove(j.opts.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -514,12 +624,17 @@ func (j *Journal) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// poison records the first failure, wakes all and returns it.
-func (j *Journal) poison(err error) error {
+// fail takes note of a failure of the disk and returns it if nothing mends it.
+func (j *Journal) fail(err error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.err == nil {
+	switch {
+	case j.err != nil:
+	case j.opts.Failed == nil || j.closed:
 		j.err = err
+	case j.stalled == nil:
+		j.stalled, j.since = err, time.Now()
+		j.opts.Failed(err)
 	}
 	j.cond.Broadcast()
 	return j.err
@@ -558,7 +673,7 @@ func (j *Journal) commit() {
 	}
 	seq, hash := j.written, j.hash
 	due := seq > j.sealed && (j.seal > j.sealed || seq-j.sealed >= j.opts.CheckpointRecords || time.Since(j.sealAt) >= j.opts.CheckpointEvery)
-	if j.err != nil || seq == j.synced && !due {
+	if j.failed() != nil || seq == j.synced && !due {
 		j.mu.Unlock()
 		return
 	}
@@ -575,12 +690,14 @@ func (j *Journal) commit() {
 	}
 	if err == nil && due {
 		j.mu.Lock()
-		j.synced = max(j.synced, seq)
-		j.cond.Broadcast() // nobody waits for a checkpoint who does not need it
+		j.onDisk(seq) // nobody waits for a checkpoint who does not need it
 		j.mu.Unlock()
 		err = j.writeCheckpoint(&t, hash)
 	}
-	_ = j.release(seq, err)
+	if err != nil {
+		_ = j.fail(err) // those who wait are told
+	}
+	j.release(seq, err)
 }
 
 // writeCheckpoint signs the tree and appends the note, synced.
@@ -599,5 +716,6 @@ func (j *Journal) writeCheckpoint(t *tree, head string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.sealed, j.sealAt = t.size, time.Now()
+	j.sealsAt += int64(len(msg)) + 1
 	return nil
 }

@@ -151,6 +151,34 @@ func (m *modelFS) Remove(name string) error {
 	return nil
 }
 
+// Truncate is on disk when it returns, with all that is left; one that fails has
+// done nothing.
+func (m *modelFS) Truncate(name string, size int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.call("truncate", name, 0); err != nil {
+		return err
+	}
+	n := m.visible[name]
+	if n == nil {
+		return &fs.PathError{Op: "truncate", Path: name, Err: fs.ErrNotExist}
+	}
+	n.data = n.data[:min(int(size), len(n.data))]
+	// What an earlier sync has lost does not come back.
+	n.synced = slices.Clone(n.synced[:min(int(size), len(n.synced))])
+	var kept []extent
+	for _, e := range n.pending {
+		if e.offset < int(size) {
+			kept = append(kept, extent{e.offset, e.data[:min(len(e.data), int(size)-e.offset)]})
+		}
+	}
+	for _, e := range kept {
+		n.synced = overwrite(n.synced, e.offset, e.data)
+	}
+	n.pending = nil
+	return nil
+}
+
 func (m *modelFS) SyncDir(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -111,6 +111,15 @@ type RecorderRecovery struct {
 	Sound   int    `json:"sound,omitempty"`
 }
 
+// RecorderStalled says that the journal could not be written for so many
+// seconds. The records that had a number already waited in memory; everything
+// else waited with whoever had it to tell.
+type RecorderStalled struct {
+	Reason  string  `json:"reason"`
+	Seconds float64 `json:"seconds"`
+	Records int     `json:"records"`
+}
+
 // PointDecision is a human decision on a point.
 type PointDecision struct {
 	Point   string `json:"point"`
@@ -129,4 +138,5 @@ func (*RecorderState) RecordType() Type    { return TypeRecorderState }
 func (*RecorderLoss) RecordType() Type     { return TypeRecorderLoss }
 func (*HostHealth) RecordType() Type       { return TypeRecorderHealth }
 func (*RecorderRecovery) RecordType() Type { return TypeRecorderRecovery }
+func (*RecorderStalled) RecordType() Type  { return TypeRecorderStalled }
 func (*PointDecision) RecordType() Type    { return TypeDecisionPoint }

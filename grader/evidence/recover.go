@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,7 +62,8 @@ func reopen(dir string, opts Options) (_ *Journal, _ []*Record, err error) {
 		return nil, r.records(), err
 	}
 	records := r.records()
-	j := &Journal{dir: dir, opts: opts, signer: signer, key: key, segment: len(r.segments), size: int64(r.end), hash: ZeroHash, sealed: r.sealed}
+	j := &Journal{dir: dir, opts: opts, signer: signer, key: key, segment: len(r.segments), size: int64(r.end), hash: ZeroHash, sealed: r.sealed,
+		safe: int64(r.end), sealsAt: int64(len(r.checkpoints))}
 	for i, l := range r.scan.lines {
 		j.tree.add(tlog.RecordHash(l.json))
 		j.written, j.hash, j.last = records[i].Seq, records[i].Hash, records[i].Type
@@ -202,12 +201,8 @@ func examine(files map[string][]byte, key string) (*ruins, error) {
 // restore keeps what is cut, and puts segment, checkpoints and mark in place.
 func (j *Journal) restore(files map[string][]byte, r *ruins) ([]*RecorderRecovery, error) {
 	fsys := j.opts.FS
-	for name := range files {
-		if strings.HasSuffix(name, newSuffix) {
-			if err := fsys.Remove(filepath.Join(j.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-		}
+	if err := removeUnfinished(fsys, j.dir); err != nil {
+		return nil, err
 	}
 	next := 1
 	for name := range files {

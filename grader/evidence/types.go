@@ -145,6 +145,9 @@ const (
 	TypeRecorderHealth Type = "recorder.health"
 	// TypeRecorderRecovery says that a torn tail was cut from the journal.
 	TypeRecorderRecovery Type = "recorder.recovery"
+	// TypeRecorderStalled says that the journal could not be written for a
+	// while and went on in a new segment, without a loss.
+	TypeRecorderStalled Type = "recorder.stalled"
 
 	// TypeDecisionPoint is a human decision on a point, with its motive.
 	TypeDecisionPoint Type = "decision.point"
@@ -213,5 +216,6 @@ var registry = map[Type]func() Payload{
 	TypeRecorderLoss:         func() Payload { return new(RecorderLoss) },
 	TypeRecorderHealth:       func() Payload { return new(HostHealth) },
 	TypeRecorderRecovery:     func() Payload { return new(RecorderRecovery) },
+	TypeRecorderStalled:      func() Payload { return new(RecorderStalled) },
 	TypeDecisionPoint:        func() Payload { return new(PointDecision) },
 }

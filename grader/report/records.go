@@ -298,6 +298,8 @@ func words(v *check.View, r *evidence.Record) evidence.Text {
 		return tx(fmt.Sprintf("%d événements perdus : %s", p.Lost, l.FR), fmt.Sprintf("%d events lost: %s", p.Lost, l.EN))
 	case *evidence.RecorderRecovery:
 		return tx(fmt.Sprintf("fin du journal coupée à la reprise : %d octets", p.Bytes), fmt.Sprintf("tail of the journal cut on recovery: %d bytes", p.Bytes))
+	case *evidence.RecorderStalled:
+		return tx(fmt.Sprintf("journal resté sans écriture pendant %.0f s, repris sans perte", p.Seconds), fmt.Sprintf("journal not written for %.0f s, went on without a loss", p.Seconds))
 	case *evidence.HostHealth:
 		return healthWords(p)
 	case *evidence.ClockPaused:

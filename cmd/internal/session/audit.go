@@ -23,7 +23,7 @@ func Picture(ctx context.Context, o Options, u *ui.UI, plant func(*labnet.Lab) e
 	if err != nil {
 		return nil, err
 	}
-	deskDir, leave, err := s.setUp()
+	deskDir, leave, err := s.setUp(ctx)
 	if err != nil {
 		return nil, err
 	}

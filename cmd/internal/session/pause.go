@@ -139,13 +139,19 @@ func (s *Session) stop(ctx context.Context) {
 	s.mu.Unlock()
 	s.clock.Stop()
 	s.health.forget()
-	_ = s.term.each(func(h *term.Handle) error {
-		_ = h.Notify(ctx, s.ui.T("— épreuve suspendue, le temps est arrêté —", "— session paused, the clock is stopped —"))
-		return h.Pause(ctx)
-	})
+	text := s.ui.T("— épreuve suspendue, le temps est arrêté —", "— session paused, the clock is stopped —")
+	if slices.Contains(s.pausedFor(), journalStalled) {
+		text = s.ui.T("— épreuve suspendue : le disque de l’examen est plein ou en panne ; le temps est arrêté, rien n’est perdu —",
+			"— session paused: the exam’s disk is full or broken; the clock is stopped, nothing is lost —")
+	}
+	// First the nodes: a terminal waits as long as its recording cannot be written.
 	if err := s.lab.Freeze(ctx); err != nil {
 		s.ui.Warn("pause: %v", err)
 	}
+	_ = s.term.each(func(h *term.Handle) error {
+		_ = h.Notify(ctx, text)
+		return h.Pause(ctx)
+	})
 	s.recordReasons()
 	if s.opts.Script != nil {
 		s.unattended = time.AfterFunc(unattendedPause, func() {

@@ -58,6 +58,12 @@ func play(t *testing.T, without ...string) played {
 // playScript plays the small scenario with a scripted candidate.
 func playScript(t *testing.T, script []byte, without ...string) played {
 	t.Helper()
+	return playIn(t, t.TempDir(), script, without...)
+}
+
+// playIn plays it with its results in a folder.
+func playIn(t *testing.T, out string, script []byte, without ...string) played {
+	t.Helper()
 	seed := uint64(1)
 	u := ui.New(true, "fr")
 	u.Out, u.Err = io.Discard, testWriter{t}
@@ -65,7 +71,7 @@ func playScript(t *testing.T, script []byte, without ...string) played {
 	defer cancel()
 	res, err := session.Run(ctx, session.Options{
 		Scenario: "./testdata/small", Seed: &seed, Variant: "forwarding", Candidate: "test", Script: script,
-		Factor: 0.1, Out: t.TempDir(), Lang: "fr", Tool: "test", Without: without,
+		Factor: 0.1, Out: out, Lang: "fr", Tool: "test", Without: without,
 	}, u)
 	if err != nil {
 		t.Fatal(err)

@@ -7,18 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/desk"
-	"github.com/situlab/situlab/cmd/internal/folder"
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/grader"
@@ -168,7 +165,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 		return nil, err
 	}
 	s.image = img.ID
-	deskDir, leave, err := s.setUp()
+	deskDir, leave, err := s.setUp(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +195,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	// Facts, bundle, verdict and report are written also for an invalid or an
 	// interrupted session: nothing recorded is lost.
 	if err := s.settle(res); err != nil {
-		return nil, errors.Join(err, down)
+		return nil, errors.Join(s.unsettled(err), down)
 	}
 	res.Interrupted, res.Entered = interrupted, !s.entered.IsZero()
 	if env != nil {
@@ -208,12 +205,12 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 }
 
 // setUp mounts the desk and opens the journal; leave undoes both.
-func (s *Session) setUp() (deskDir string, leave func() error, err error) {
+func (s *Session) setUp(ctx context.Context) (deskDir string, leave func() error, err error) {
 	d, err := labnet.NewDesk(s.id)
 	if err != nil {
 		return "", nil, err
 	}
-	if err := s.openJournal(); err != nil {
+	if err := s.openJournal(ctx); err != nil {
 		return "", nil, errors.Join(err, d.Close())
 	}
 	return d.Dir(), func() error {
@@ -290,62 +287,10 @@ func (s *Session) scale(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * s.opts.Factor)
 }
 
-func (s *Session) openJournal() error {
-	var err error
-	if s.unmake, err = folder.Make(s.dir, 0o700); err != nil {
-		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
-	}
-	j, err := evidence.Create(s.journalDir(), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember, KeyFile: s.keyFile()})
-	if err != nil {
-		s.unmake()
-		return host.Errorf("choose another --out", "create the journal: %w", err)
-	}
-	s.journal = j
-	return nil
-}
-
-func (s *Session) journalDir() string { return filepath.Join(s.dir, evidence.JournalDir) }
-
-// keyFile holds the key of the journal's checkpoints until its end.
-func (s *Session) keyFile() string { return filepath.Join(s.dir, "journal.key") }
-
-// removeDir takes away the journal of a session that never was, and the folders
-// that were made for it.
-func (s *Session) removeDir() {
-	_ = os.RemoveAll(s.journalDir())
-	_ = os.Remove(s.keyFile())
-	s.unmake()
-}
-
-// remember keeps the records that the permanence window is measured from, so
-// that waiting for it does not read the journal again each second.
-func (s *Session) remember(r *evidence.Record) {
-	t := string(r.Type)
-	if r.Type != evidence.TypeProbeSample && r.Type != evidence.TypeRecorderHealth &&
-		!strings.HasPrefix(t, "session.") && !strings.HasPrefix(t, "clock.") {
-		return
-	}
-	s.windowMu.Lock() // not mu: records are written with that held, too
-	defer s.windowMu.Unlock()
-	s.window = append(s.window, r)
-}
-
 func (s *Session) labName() string { return "s-" + s.id[len(s.id)-6:] }
 
 // off says that a recorder is left off.
 func (s *Session) off(recorder string) bool { return slices.Contains(s.opts.Without, recorder) }
-
-// put writes a record of the controller and waits until it is on disk.
-func (s *Session) put(p evidence.Payload) uint64 { return s.putNode("", p) }
-
-func (s *Session) putNode(node string, p evidence.Payload) uint64 {
-	seq, err := s.journal.Append(context.Background(), evidence.Entry{Source: "controller", Node: node, Actor: "controller", Payload: p, Durable: true})
-	if err != nil {
-		s.ui.Warn("journal: %v", err)
-		s.invalidate("recorder_failed", "journal: "+err.Error())
-	}
-	return seq
-}
 
 // play goes from an empty host to the end of the examinations.
 func (s *Session) play(ctx context.Context, deskDir string) error {

@@ -272,11 +272,7 @@ func (h *holder) drain() {
 func (h *holder) show(b []byte) {
 	h.showing.Lock()
 	defer h.showing.Unlock()
-	for err := h.rec.output(b, false); err != nil; err = h.rec.output(b, false) {
-		// Nothing is shown that is not recorded: the program waits.
-		h.srv.broadcast([]byte("\r\n\x1b[7m recording impossible: "+err.Error()+" \x1b[0m\r\n"), h.total)
-		time.Sleep(time.Second) // a full disk has no event to wait for
-	}
+	h.insist(func() error { return h.rec.output(b, false) })
 	h.mu.Lock()
 	lines := h.screen.write(b)
 	events := make([]Event, len(lines))
@@ -299,9 +295,31 @@ func (h *holder) show(b []byte) {
 	h.total += int64(len(b))
 	h.mu.Unlock()
 	for _, e := range events {
-		_ = h.rec.event(e)
+		h.insist(func() error { return h.rec.event(e) })
 	}
 	h.srv.broadcast(b, at)
+}
+
+// insist records something, however long the disk does not take it: nothing is
+// shown that is not recorded, the program waits, and the viewers are told why.
+func (h *holder) insist(record func() error) {
+	for err := record(); err != nil; err = record() {
+		h.mu.Lock()
+		at := h.total
+		h.mu.Unlock()
+		h.srv.broadcast([]byte("\r\n\x1b[7m recording impossible: "+plain(err)+" \x1b[0m\r\n"), at)
+		time.Sleep(time.Second) // a full disk has no event to wait for
+	}
+}
+
+// plain is the system's word for an error: a path of the host means nothing to
+// the candidate.
+func plain(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 // typeLoop types what viewers sent; it waits when the program does not read.
@@ -392,7 +410,7 @@ func (h *holder) tell(end bool) {
 	h.screen.enters = min(h.screen.enters, len(a.enters))
 	h.mu.Unlock()
 	for _, e := range out {
-		_ = h.rec.event(e)
+		h.insist(func() error { return h.rec.event(e) })
 	}
 	h.srv.refresh()
 }
@@ -506,6 +524,10 @@ func (h *holder) obey(o control) error {
 		return h.rec.event(Event{Kind: o.Op})
 	case "notify":
 		if err := h.rec.event(Event{Kind: EventNotice, Text: o.Text}); err != nil {
+			h.mu.Lock()
+			at := h.total
+			h.mu.Unlock()
+			h.srv.broadcast([]byte(o.Text), at) // that the disk is full must be told
 			return err
 		}
 		h.show([]byte(o.Text))
