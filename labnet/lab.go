@@ -117,6 +117,8 @@ type machine struct {
 	node  node.Node
 	over  chan struct{} // closed when node is the machine's no more
 	state State
+	// leaving is why the node is about to end, as far as somebody has seen it.
+	leaving node.Reason
 }
 
 // put makes n the machine's incarnation; mu is held.
@@ -124,7 +126,7 @@ func (m *machine) put(n node.Node) {
 	if m.over != nil {
 		close(m.over)
 	}
-	m.node, m.over = n, nil
+	m.node, m.over, m.leaving = n, nil, ""
 	if n != nil {
 		m.over = make(chan struct{})
 	}
@@ -416,6 +418,12 @@ func (l *Lab) startNode(ctx context.Context, m *machine, n node.Node) error {
 	if err := n.Start(ctx); err != nil {
 		return fmt.Errorf("node %s: %w", m.site.Name, err)
 	}
+	l.watchOver(m, n)
+	return nil
+}
+
+// watchOver watches over the life of a machine's incarnation.
+func (l *Lab) watchOver(m *machine, n node.Node) {
 	m.mu.Lock()
 	over := m.over
 	m.mu.Unlock()
@@ -424,7 +432,6 @@ func (l *Lab) startNode(ctx context.Context, m *machine, n node.Node) error {
 		defer l.wg.Done()
 		l.follow(m, n, over)
 	}()
-	return nil
 }
 
 func (l *Lab) tell(e Event) {

@@ -32,6 +32,16 @@ func pair(node, addr string) scenarios.Node {
 		Interfaces: []scenarios.Interface{{Name: "eth0", Segment: "a", Address: netip.MustParseAddr(addr)}}}
 }
 
+func pairSite() *scenarios.Site {
+	return &scenarios.Site{ID: "pair",
+		Segments: []scenarios.Segment{
+			{ID: "a", Net: netip.MustParsePrefix("10.9.1.0/24")},
+			{ID: "b", Net: netip.MustParsePrefix("10.9.2.0/24")},
+		},
+		Nodes: []scenarios.Node{pair("one", "10.9.1.1"), pair("two", "10.9.1.2")},
+	}
+}
+
 // start runs a lab of two nodes on one segment, with a second segment beside.
 func start(t *testing.T, name string) *labnet.Lab {
 	t.Helper()
@@ -66,13 +76,6 @@ func startOn(t *testing.T, name string, runtime func(node.Ground) (node.Runtime,
 	if err != nil {
 		t.Fatalf("an image is needed (situlab image build): %v", err)
 	}
-	site := &scenarios.Site{ID: "pair",
-		Segments: []scenarios.Segment{
-			{ID: "a", Net: netip.MustParsePrefix("10.9.1.0/24")},
-			{ID: "b", Net: netip.MustParsePrefix("10.9.2.0/24")},
-		},
-		Nodes: []scenarios.Node{pair("one", "10.9.1.1"), pair("two", "10.9.1.2")},
-	}
 	tree := func(n *scenarios.Node) ([]scenarios.TreeFile, error) {
 		return []scenarios.TreeFile{
 			{Path: "/etc/systemd/network/10-eth0.network", Mode: 0o644, Content: fmt.Appendf(nil, "[Match]\nName=eth0\n[Network]\nAddress=%s/24\n", n.Interfaces[0].Address)},
@@ -81,7 +84,7 @@ func startOn(t *testing.T, name string, runtime func(node.Ground) (node.Runtime,
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	lab, err := labnet.New(ctx, labnet.Config{Name: name, Site: site, Image: img, Tree: tree, Start: time.Now(), Runtime: runtime})
+	lab, err := labnet.New(ctx, labnet.Config{Name: name, Site: pairSite(), Image: img, Tree: tree, Start: time.Now(), Runtime: runtime})
 	if err != nil {
 		t.Fatal(err)
 	}

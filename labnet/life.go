@@ -39,7 +39,7 @@ func (l *Lab) follow(m *machine, n node.Node, over <-chan struct{}) {
 	case <-l.gone:
 		return
 	}
-	reason := n.Reason()
+	reason := m.reason(n)
 	l.tell(Event{Step: Exited, Node: m.site.Name, Reason: reason})
 	if !m.become(n, Off) || reason != node.Rebooted {
 		return
@@ -50,6 +50,16 @@ func (l *Lab) follow(m *machine, n node.Node, over <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// reason is why an incarnation has ended.
+func (m *machine) reason(n node.Node) node.Reason {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := n.Reason(); r != node.Unknown || m.node != n || m.leaving == "" {
+		return r
+	}
+	return m.leaving
 }
 
 // comeBack starts a machine again whose incarnation n has rebooted, unless it has

@@ -78,6 +78,35 @@ func Sweep(ctx context.Context, state string) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
+// Freeze stops all nodes of the lab whose state directory is given, whoever made
+// them; those that have ended do not matter.
+func Freeze(ctx context.Context, state string) error {
+	entries, err := os.ReadDir(nodesDir(filepath.Clean(state)))
+	if err != nil {
+		return err
+	}
+	cg, err := detectCGroups()
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	errs := make([]error, len(entries))
+	for i, e := range entries {
+		g.Go(func() error {
+			rec, err := loadRecord(filepath.Join(nodesDir(state), e.Name()))
+			if err != nil || !rec.exists() {
+				return nil //nolint:nilerr // nothing runs in it yet, or any more
+			}
+			if err := cg.freeze(ctx, rec.CGroup, true); err != nil && !errors.Is(err, os.ErrNotExist) {
+				errs[i] = fmt.Errorf("node %s: %w", rec.Name, err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errors.Join(errs...)
+}
+
 // sweepNode removes one node by its record. The record goes last, so that an
 // interrupted removal can be repeated.
 func sweepNode(ctx context.Context, state string, cg hierarchies, dir string, rec record) error {
