@@ -27,8 +27,18 @@ var (
 // happens in them that nobody records. They stand still until Adopt and Thaw, or
 // gc. Twice is no error.
 func Halt(ctx context.Context, name string) error {
+	held, err := host.Lock(haltLock(name)) // gc may be at it: it cannot end what is frozen again
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNoLab
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
 	return oci.Freeze(ctx, RuntimeState(name))
 }
+
+func haltLock(lab string) string { return filepath.Join(host.LabState(lab), "halt") }
 
 // Adopt takes over a lab whose controller has died. cfg is what that one made it
 // from; its files are not written again. The lab is paused when Adopt returns,
@@ -75,6 +85,11 @@ func Adopt(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	}
 	if l.sw, err = cable.OpenSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: l.lock.dir}); err != nil {
 		return nil, err
+	}
+	for name, ports := range l.lock.info.Held {
+		for _, p := range ports {
+			_ = l.sw.SetLink(ctx, name, p, true) // a node that is gone meanwhile has none
+		}
 	}
 	if err := l.prepare(); err != nil {
 		return nil, err
@@ -143,14 +158,31 @@ func reacquire(name, site string, nodes int) (*lock, error) {
 		err = fmt.Errorf("%w: site %s with %d nodes", ErrOtherLab, l.info.Site, l.info.IDs)
 	}
 	if err == nil {
-		l.info.PID, l.info.Alive = os.Getpid(), true
-		err = l.save()
+		err = l.note(func(i *Info) { i.PID, i.Alive = os.Getpid(), true })
 	}
 	if err != nil {
 		l.leave()
 		return nil, err
 	}
 	return l, nil
+}
+
+// Leave gives an adopted lab up without touching it: another process may adopt
+// it, or gc removes it.
+func (l *Lab) Leave() error {
+	l.end()
+	l.endRelease()
+	close(l.gone)
+	l.wg.Wait()
+	err := l.sw.Release()
+	l.lock.leave()
+	return err
+}
+
+// Keep says that the lab's session can be resumed should its controller die, and
+// from where. Empty takes that back.
+func (l *Lab) Keep(session, folder string) error {
+	return l.lock.note(func(i *Info) { i.Session, i.Folder = session, folder })
 }
 
 // Leaving says what a node's systemd is about to do: of a node that was adopted

@@ -53,8 +53,33 @@ func NewDesk(session string) (*Desk, error) {
 	return d, nil
 }
 
+// AdoptDesk takes over the desk of a session whose controller has died; what is
+// missing of it is made. A session that lives is host.ErrHeld.
+func AdoptDesk(session string) (*Desk, error) {
+	d := &Desk{dir: filepath.Join(desks(), session)}
+	lock, err := host.TryLock(d.dir + deskLock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return NewDesk(session)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the desk of session %s: %w", session, err)
+	}
+	d.lock = lock
+	return d, nil
+}
+
 // Dir is where the session's socket belongs.
 func (d *Desk) Dir() string { return d.dir }
+
+// Leave gives the desk up as it is, for AdoptDesk or gc.
+func (d *Desk) Leave() error {
+	if d.lock == nil {
+		return nil
+	}
+	err := d.lock.Close()
+	d.lock = nil
+	return err
+}
 
 // Close removes the desk; twice is no error.
 func (d *Desk) Close() error {
@@ -82,8 +107,8 @@ func removeDesk(dir string) (was bool, err error) {
 	return was, os.Remove(dir + deskLock)
 }
 
-// sweepDesks removes the desks of sessions that live no more.
-func sweepDesks() ([]string, error) {
+// sweepDesks removes the desks of sessions that live no more and are not kept.
+func sweepDesks(kept []string) ([]string, error) {
 	entries, _ := os.ReadDir(desks())
 	var names []string
 	for _, e := range entries {
@@ -93,6 +118,9 @@ func sweepDesks() ([]string, error) {
 	var errs []error
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) { // a desk and its lock have one
+		if slices.Contains(kept, name) {
+			continue
+		}
 		dir := filepath.Join(desks(), name)
 		lock, err := host.TryLock(dir + deskLock)
 		if errors.Is(err, host.ErrHeld) || errors.Is(err, fs.ErrNotExist) {

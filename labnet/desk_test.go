@@ -56,7 +56,7 @@ func TestGCSweepsDesksOfTheDead(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "stands\n" {
 		t.Fatalf("the other session: %q, %v", line, err)
 	}
-	if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || len(removed) > 0 {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	if !deskMounted(t, theirs) || !deskMounted(t, filepath.Base(mine.Dir())) {
@@ -74,7 +74,7 @@ func TestGCSweepsDesksOfTheDead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := labnet.GC(t.Context()); err != nil || !slices.Equal(removed, []string{"desk " + theirs}) {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || !slices.Equal(removed, []string{"desk " + theirs}) {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	if deskMounted(t, theirs) || !deskMounted(t, filepath.Base(mine.Dir())) {
@@ -86,7 +86,7 @@ func TestGCSweepsDesksOfTheDead(t *testing.T) {
 		}
 	}
 	lock.Close()
-	if removed, err := labnet.GC(t.Context()); err != nil || !slices.Equal(removed, []string{"lab t-other"}) {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || !slices.Equal(removed, []string{"lab t-other"}) {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	if left, err := os.ReadDir(host.Run()); !os.IsNotExist(err) {

@@ -431,7 +431,7 @@ func TestCloseGoesOn(t *testing.T) {
 	if len(labs) != 1 || labs[0].Alive || labs[0].IDs != 3 {
 		t.Fatalf("the lab's state: %+v", labs)
 	}
-	if removed, err := labnet.GC(t.Context()); err != nil || !slices.Contains(removed, "lab t-fake") {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || !slices.Contains(removed, "lab t-fake") {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	if labs := labnet.List(); len(labs) > 0 {

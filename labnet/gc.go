@@ -16,20 +16,26 @@ import (
 
 // GC removes everything that killed controllers left: it follows the intents in
 // the state directories and touches nothing else. Labs whose controller lives
-// stay. It returns what it removed; twice is no error.
-func GC(ctx context.Context) ([]string, error) {
+// stay, and those that keep, if given, wants to keep, with their desks. It
+// returns what it removed; twice is no error.
+func GC(ctx context.Context, keep func(Info) bool) ([]string, error) {
 	var removed []string
 	var errs []error
+	var kept []string
 	for _, name := range running() {
 		info, _ := readInfo(name)
 		if info.Alive {
+			continue
+		}
+		if info.Session != "" && keep != nil && keep(info) {
+			kept = append(kept, info.Session)
 			continue
 		}
 		done, err := sweep(ctx, name)
 		removed = append(removed, done...)
 		errs = append(errs, err)
 	}
-	for _, sweep := range []func() ([]string, error){sweepDisks, sweepDesks} {
+	for _, sweep := range []func() ([]string, error){sweepDisks, func() ([]string, error) { return sweepDesks(kept) }} {
 		done, err := sweep()
 		removed = append(removed, done...)
 		errs = append(errs, err)
@@ -51,6 +57,11 @@ func sweep(ctx context.Context, name string) ([]string, error) {
 		return nil, err
 	}
 	defer lock.Close()
+	halting, err := host.Lock(haltLock(name))
+	if err != nil {
+		return nil, err
+	}
+	defer halting.Close()
 	removed, err := oci.Sweep(ctx, RuntimeState(name))
 	errs := []error{err, cable.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
 	if err := errors.Join(errs...); err != nil {

@@ -208,7 +208,7 @@ func TestGCLeavesDisksInUse(t *testing.T) {
 	lab := start(t, "t-gc")
 	t.Run("gc", func(t *testing.T) {
 		t.Setenv("SITULAB_RUN", filepath.Join(t.TempDir(), "run"))
-		if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+		if removed, err := labnet.GC(t.Context(), nil); err != nil || len(removed) > 0 {
 			t.Errorf("gc removed %v, %v", removed, err)
 		}
 	})
@@ -303,12 +303,12 @@ func TestGCAfterFailedClose(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(labnet.RuntimeState(name), "nodes", "two")); !os.IsNotExist(err) {
 		t.Errorf("the other node is not removed (%v)", err)
 	}
-	removed, err := labnet.GC(t.Context())
+	removed, err := labnet.GC(t.Context(), nil)
 	if err != nil || !slices.Contains(removed, "node "+name+"/one") || !slices.Contains(removed, "lab "+name) {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	nothingLeft(t, name)
-	if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || len(removed) > 0 {
 		t.Errorf("a second gc removed %v, %v", removed, err)
 	}
 }

@@ -45,19 +45,27 @@ func (l *Lab) holdPosts(ctx context.Context, ms []*machine) error {
 	for _, p := range ports {
 		down[[2]string{p.Node, p.Interface}] = !p.Up
 	}
+	held := map[string][]string{}
 	for _, m := range ms {
 		m.held = nil
 		if m.site.Class != scenarios.Workstation {
 			continue
 		}
 		for _, i := range m.site.Interfaces {
-			if !i.DHCP || down[[2]string{m.site.Name, i.Name}] {
-				continue
+			if i.DHCP && !down[[2]string{m.site.Name, i.Name}] {
+				m.held = append(m.held, i.Name)
+				held[m.site.Name] = m.held
 			}
-			if err := l.sw.SetLink(ctx, m.site.Name, i.Name, false); err != nil {
+		}
+	}
+	if err := l.lock.note(func(i *Info) { i.Held = held }); err != nil {
+		return err
+	}
+	for _, m := range ms {
+		for _, name := range m.held {
+			if err := l.sw.SetLink(ctx, m.site.Name, name, false); err != nil {
 				return err
 			}
-			m.held = append(m.held, i.Name)
 		}
 	}
 	return nil
@@ -83,6 +91,7 @@ func (l *Lab) startRelease(ms []*machine, begin time.Time) {
 		defer l.wg.Done()
 		defer close(r.done)
 		l.releasePosts(ctx, ms, begin)
+		_ = l.lock.note(func(i *Info) { i.Held = nil }) // else an adoption raises what is up
 		r.err = level(ctx, ms)
 	}()
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/situlab/situlab/labnet/host"
@@ -22,6 +23,13 @@ type Info struct {
 	// FirstID is the first host id of the lab's nodes, IDs how many ranges.
 	FirstID uint32 `json:"firstId"`
 	IDs     int    `json:"ids"`
+	// Session is the session that the lab is for, if it can be resumed when the
+	// controller dies, and Folder where what it needs for that lies.
+	Session string `json:"session,omitempty"`
+	Folder  string `json:"folder,omitempty"`
+	// Held are the ports that wait for the lease path, by node: an adoption
+	// raises them.
+	Held map[string][]string `json:"held,omitempty"`
 	// Alive says whether the controller still holds the lab.
 	Alive bool `json:"alive"`
 }
@@ -51,6 +59,8 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 type lock struct {
 	dir  string
 	file *os.File
+
+	mu   sync.Mutex
 	info Info
 }
 
@@ -94,6 +104,14 @@ func makeLocked(dir string) (*os.File, error) {
 			return nil, err
 		}
 	}
+}
+
+// note changes what is known of the lab.
+func (l *lock) note(f func(*Info)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.info)
+	return l.save()
 }
 
 func (l *lock) save() error {

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/situlab/situlab/cmd/internal/keeper"
+	"github.com/situlab/situlab/cmd/internal/session"
 	"github.com/situlab/situlab/labnet/watch/term"
 )
 
@@ -20,6 +21,10 @@ func helper(args []string) bool {
 	switch args[1] {
 	case terminalVerb:
 		os.Exit(term.Main(args[2:]))
+	case session.GuardVerb:
+		if len(args) == 3 {
+			os.Exit(session.GuardMain(args[2]))
+		}
 	case keeper.Verb:
 		if len(args) == 3 {
 			os.Exit(keeper.Main(args[2], func(err error) int { return exitCode(context.Background(), err) }))

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -206,7 +208,29 @@ func (a *app) pauseCommand() *cobra.Command {
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	return a.sessionCall("resume", "Resume", "Reprendre une épreuve / resume a session")
+	c := a.sessionCall("resume", "Resume", "Reprendre une épreuve / resume a session")
+	c.Long = `Met fin à une pause ; ou reprend une épreuve dont le contrôleur est mort, avec
+ses machines et ses terminaux, et la mène à son terme comme run. Le candidat ne
+perd ni temps ni travail. / Ends a pause; or takes over a session whose controller
+has died, with its machines and terminals, and plays it to its end as run does.`
+	goOn := c.RunE
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		id := first(args)
+		orphans := session.Orphans()
+		if id == "" && len(orphans) == 1 {
+			if _, err := session.Find(cmd.Context(), ""); err != nil { // none runs
+				id = slices.Collect(maps.Keys(orphans))[0]
+			}
+		}
+		dir := orphans[id]
+		if dir == "" {
+			return goOn(cmd, args)
+		}
+		signal.Ignore(syscall.SIGHUP)
+		res, err := session.Resume(cmd.Context(), dir, toolVersion(), a.ui)
+		return a.sessionDone(res, err)
+	}
+	return c
 }
 
 func (a *app) sessionCall(use, method, short string) *cobra.Command {

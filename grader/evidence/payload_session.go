@@ -76,6 +76,22 @@ type SessionEnter struct {
 	Terminal string `json:"terminal"`
 }
 
+// SessionResumed says what happened between the death of a controller and the
+// next one. Moments are CLOCK_BOOTTIME in nanoseconds.
+type SessionResumed struct {
+	// LastNS is the last record before the death, DiedNS when the guard found the
+	// controller dead and HaltedNS when every node stood still; 0: nobody did.
+	LastNS   int64 `json:"last_ns"`
+	DiedNS   int64 `json:"died_ns,omitempty"`
+	HaltedNS int64 `json:"halted_ns,omitempty"`
+	ResumeNS int64 `json:"resume_ns"`
+	// Unseen are programs that were begun unrecorded and still run: node, process
+	// id in the node and name.
+	Unseen []string `json:"unseen,omitempty"`
+	// Ended are nodes that ended meanwhile.
+	Ended []string `json:"ended,omitempty"`
+}
+
 // Reasons of SessionFinish.
 const (
 	FinishCandidate   = "candidate"    // situ finish
@@ -113,6 +129,7 @@ func (*SessionIdentity) RecordType() Type { return TypeSessionIdentity }
 func (*SessionSeal) RecordType() Type     { return TypeSessionSeal }
 func (*SessionFacts) RecordType() Type    { return TypeSessionFacts }
 func (*SessionEnter) RecordType() Type    { return TypeSessionEnter }
+func (*SessionResumed) RecordType() Type  { return TypeSessionResumed }
 func (*SessionFinish) RecordType() Type   { return TypeSessionFinish }
 func (*SessionInvalid) RecordType() Type  { return TypeSessionInvalid }
 func (*SessionFiles) RecordType() Type    { return TypeSessionFiles }

@@ -21,6 +21,8 @@ const (
 	// TypeSessionEnter marks the moment the candidate gets the terminal and
 	// the situation; notice delays are counted from here.
 	TypeSessionEnter Type = "session.enter"
+	// TypeSessionResumed says that another controller has taken the session over.
+	TypeSessionResumed Type = "session.resumed"
 	// TypeSessionFinish ends the candidate's work, with the reason.
 	TypeSessionFinish Type = "session.finish"
 	// TypeSessionInvalid says that the environment, not the candidate, failed.
@@ -163,6 +165,7 @@ var registry = map[Type]func() Payload{
 	TypeSessionSeal:          func() Payload { return new(SessionSeal) },
 	TypeSessionFacts:         func() Payload { return new(SessionFacts) },
 	TypeSessionEnter:         func() Payload { return new(SessionEnter) },
+	TypeSessionResumed:       func() Payload { return new(SessionResumed) },
 	TypeSessionFinish:        func() Payload { return new(SessionFinish) },
 	TypeSessionInvalid:       func() Payload { return new(SessionInvalid) },
 	TypeSessionFiles:         func() Payload { return new(SessionFiles) },

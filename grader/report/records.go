@@ -298,6 +298,8 @@ func words(v *check.View, r *evidence.Record) evidence.Text {
 		return tx(fmt.Sprintf("%d événements perdus : %s", p.Lost, l.FR), fmt.Sprintf("%d events lost: %s", p.Lost, l.EN))
 	case *evidence.RecorderRecovery:
 		return tx(fmt.Sprintf("fin du journal coupée à la reprise : %d octets", p.Bytes), fmt.Sprintf("tail of the journal cut on recovery: %d bytes", p.Bytes))
+	case *evidence.SessionResumed:
+		return resumedWords(p)
 	case *evidence.RecorderStalled:
 		return tx(fmt.Sprintf("journal resté sans écriture pendant %.0f s, repris sans perte", p.Seconds), fmt.Sprintf("journal not written for %.0f s, went on without a loss", p.Seconds))
 	case *evidence.HostHealth:
@@ -438,4 +440,18 @@ func healthWords(p *evidence.HostHealth) evidence.Text {
 	return tx(
 		fmt.Sprintf("machine hôte : %s %% du processeur pris par d’autres, charge %s %%, %d Mo libres ; %s", decimal(p.StealPercent, "fr"), decimal(p.LoadPercent, "fr"), p.MemAvailableMB, control.FR),
 		fmt.Sprintf("host: %s %% of the processor taken by others, load %s %%, %d MB free; %s", decimal(p.StealPercent, "en"), decimal(p.LoadPercent, "en"), p.MemAvailableMB, control.EN))
+}
+
+// resumedWords tells what is known of the time without a controller.
+func resumedWords(p *evidence.SessionResumed) evidence.Text {
+	t := tx("épreuve reprise après la mort du contrôleur ; les machines n’étaient pas arrêtées", "session taken over after the controller's death; the machines did not stand still")
+	if p.HaltedNS != 0 {
+		ms := (p.HaltedNS - p.DiedNS) / 1e6
+		t = tx(fmt.Sprintf("épreuve reprise après la mort du contrôleur ; machines arrêtées en %d ms", ms), fmt.Sprintf("session taken over after the controller's death; machines stopped within %d ms", ms))
+	}
+	if n := len(p.Unseen); n > 0 {
+		t.FR += fmt.Sprintf(" ; commencés sans être vus : %d (%s)", n, strings.Join(p.Unseen, ", "))
+		t.EN += fmt.Sprintf("; begun unseen: %d (%s)", n, strings.Join(p.Unseen, ", "))
+	}
+	return t
 }

@@ -80,6 +80,17 @@ func (j *Joiner) Terminal(terminal, node string, session uint32, via string) {
 	j.session[session] = Origin{Terminal: terminal, Via: via}
 }
 
+// Known says where the programs of an audit session come from, as an earlier
+// observation has found out.
+func (j *Joiner) Known(session uint32, o Origin) {
+	if session == NoSession || !o.known() {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.session[session] = o
+}
+
 // OfSession says where the programs of an audit session come from; the zero
 // value when that is not known.
 func (j *Joiner) OfSession(session uint32) Origin {

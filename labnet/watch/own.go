@@ -2,11 +2,14 @@ package watch
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +35,36 @@ const rcLocal = "/etc/rc.local"
 
 // maxTable bounds what is read of one crontab, in bytes.
 const maxTable = 256 << 10
+
+// ownJSON is an Own as it is kept for whoever resumes the observation.
+type ownJSON struct {
+	Jobs    []string `json:"jobs"`
+	Scripts []string `json:"scripts"`
+	Units   []string `json:"units"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (o *Own) MarshalJSON() ([]byte, error) {
+	list := func(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
+	return json.Marshal(ownJSON{list(o.jobs), list(o.scripts), list(o.units)})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (o *Own) UnmarshalJSON(b []byte) error {
+	var j ownJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	set := func(names []string) map[string]bool {
+		m := map[string]bool{}
+		for _, n := range names {
+			m[n] = true
+		}
+		return m
+	}
+	o.jobs, o.scripts, o.units = set(j.Jobs), set(j.Scripts), set(j.Units)
+	return nil
+}
 
 // ReadOwn reads what the node whose PID 1 has this host pid runs by itself. It is
 // asked before the candidate enters. The tree is the node's: it is read beneath

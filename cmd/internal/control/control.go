@@ -38,6 +38,10 @@ func Serve(lab string, v any) (*Server, error) {
 	if err := r.RegisterName(service, v); err != nil {
 		return nil, err
 	}
+	// Whoever serves a lab holds it: a socket that is there is a dead controller's.
+	if err := os.Remove(socket(lab)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket(lab), Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)

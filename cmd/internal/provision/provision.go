@@ -116,26 +116,26 @@ func trees(site *scenarios.Site) (func(*scenarios.Node) ([]scenarios.TreeFile, e
 	}, nil
 }
 
-// Lab starts a lab and waits until its nodes run; it says nothing of services.
-func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
+// config is what a lab is made from.
+func config(ctx context.Context, o Options) (labnet.Config, error) {
 	if o.Start.IsZero() {
 		o.Start = time.Now()
 	}
 	for _, p := range o.Site.Probes {
 		if err := probe.Validate(p); err != nil {
-			return nil, err
+			return labnet.Config{}, err
 		}
 	}
 	img, err := Image(ctx, o.UI)
 	if err != nil {
-		return nil, err
+		return labnet.Config{}, err
 	}
 	tree, err := trees(o.Site)
 	if err != nil {
-		return nil, err
+		return labnet.Config{}, err
 	}
 	n := len(o.Site.Nodes)
-	lab, err := labnet.New(ctx, labnet.Config{
+	return labnet.Config{
 		Name: o.Name, Site: o.Site, Image: img, Tree: tree, Start: o.Start, Desk: o.Desk, DeskPath: o.DeskPath, BootDelay: o.BootDelay,
 		Observe: func(e labnet.Event) {
 			if o.Observe != nil {
@@ -148,7 +148,16 @@ func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
 				o.UI.Step(o.UI.T("%d systèmes démarrés", "%d systems started"), n)
 			}
 		},
-	})
+	}, nil
+}
+
+// Lab starts a lab and waits until its nodes run; it says nothing of services.
+func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
+	cfg, err := config(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	lab, err := labnet.New(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +166,15 @@ func Lab(ctx context.Context, o Options) (*labnet.Lab, error) {
 		return nil, errors.Join(err, lab.Close(context.WithoutCancel(ctx)))
 	}
 	return lab, nil
+}
+
+// Adopt takes over the lab of a controller that died; it stands still.
+func Adopt(ctx context.Context, o Options) (*labnet.Lab, error) {
+	cfg, err := config(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return labnet.Adopt(ctx, cfg)
 }
 
 // lookEvery is how often the booted nodes are counted, for the display alone.

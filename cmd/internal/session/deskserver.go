@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/situlab/situlab/cmd/internal/desk"
 )
@@ -167,6 +168,24 @@ func listenDesk(dir string) (*deskServer, error) {
 	return &deskServer{listener: l, slots: make(chan struct{}, maxCalls)}, nil
 }
 
+// pausedEvery is how often a call looks whether the session goes on.
+const pausedEvery = 50 * time.Millisecond
+
+// waitWhilePaused holds a call that comes while the session is paused: the nodes
+// run some seconds before the clock, and a program of the candidate's must not
+// lose what it has to say.
+func (s *Session) waitWhilePaused(ctx context.Context) {
+	for s.paused() {
+		select {
+		case <-time.After(pausedEvery):
+		case <-s.over:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // serve answers until the listener is closed.
 func (d *deskServer) serve(ctx context.Context, s *Session) {
 	d.wg.Add(1)
@@ -229,12 +248,11 @@ func (c *call) dispatch() int {
 		_ = c.print(c.usage(v) + "\n    " + c.t(v.fr, v.en) + "\n")
 		return 0
 	}
+	if name != "status" {
+		c.s.waitWhilePaused(c.ctx)
+	}
 	if c.s.isOver() {
 		_ = c.printf("L'épreuve est terminée : plus rien n'est enregistré.\n", "The session is finished: nothing is recorded any more.\n")
-		return 1
-	}
-	if c.s.paused() && name != "status" {
-		_ = c.printf("L'épreuve est suspendue : rien n'est enregistré pour le moment.\n", "The session is paused: nothing is recorded now.\n")
 		return 1
 	}
 	err := v.run(c)

@@ -19,14 +19,18 @@ func (s *Session) openJournal(ctx context.Context) error {
 	if s.unmake, err = folder.Make(s.dir, 0o700); err != nil {
 		return host.Errorf("check --out and the free space", "create %s: %w", s.dir, err)
 	}
-	j, err := evidence.Create(s.journalDir(), evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember, KeyFile: s.keyFile(),
-		Failed: func(err error) { go s.mendJournal(ctx, err) }})
+	j, err := evidence.Create(s.journalDir(), s.journalOptions(ctx))
 	if err != nil {
 		s.unmake()
 		return host.Errorf("choose another --out", "create the journal: %w", err)
 	}
 	s.journal = j
 	return nil
+}
+
+func (s *Session) journalOptions(ctx context.Context) evidence.Options {
+	return evidence.Options{Lab: s.labName(), Session: s.id, Observe: s.remember, KeyFile: s.keyFile(),
+		Failed: func(err error) { go s.mendJournal(ctx, err) }}
 }
 
 func (s *Session) journalDir() string { return filepath.Join(s.dir, evidence.JournalDir) }

@@ -19,6 +19,9 @@ type recorders struct {
 	execs *watch.Execs
 	files *watch.Files
 	lines *watch.Lines
+	// before is the highest number that a program had before a resume: the
+	// kernel's recorder counts from the beginning again.
+	before uint64
 
 	mu       sync.Mutex
 	started  map[uint64]started // exec id -> what is told of its end
@@ -45,6 +48,9 @@ func (s *Session) startRecorders(ctx context.Context) (*recorders, error) {
 	r := &recorders{s: s, started: map[uint64]started{}, writers: map[string]writer{}, net: map[string]map[string]bool{}, dirty: map[string]bool{},
 		sampled: map[string]time.Time{}, told: map[string]bool{}, lost: map[string]uint64{}, ender: map[string]time.Time{}, wake: make(chan struct{}, 1)}
 	s.joiner = watch.NewJoiner()
+	if p := s.past; p != nil {
+		s.joiner, r.net, r.told, r.before = p.joiner, p.net, p.told, p.execs
+	}
 	r.lines = watch.NewLines()
 	// They end with stop, not with the candidate's work nor with an interruption.
 	ctx = context.WithoutCancel(ctx)
@@ -55,11 +61,18 @@ func (s *Session) startRecorders(ctx context.Context) (*recorders, error) {
 	if r.files, err = watch.NewFiles(ctx); err != nil {
 		return nil, errors.Join(&host.Error{What: "this kernel does not let situlab observe files", Hint: "situlab doctor", Err: err}, r.execs.Close())
 	}
+	resumed := s.own != nil
+	if !resumed {
+		s.own = map[string]*watch.Own{}
+	}
 	for _, n := range s.variant.Site.Nodes {
 		if m := s.lab.Node(n.Name); m != nil && m.PID() != 0 {
-			own, err := watch.ReadOwn(m.PID())
+			var err error
+			if !resumed { // else what the candidate has added would be the node's own
+				s.own[n.Name], err = watch.ReadOwn(m.PID())
+			}
 			if err == nil {
-				s.joiner.Own(n.Name, own)
+				s.joiner.Own(n.Name, s.own[n.Name])
 				err = r.add(n.Name, m.PID())
 			}
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/watch"
 )
 
@@ -74,7 +75,10 @@ func (r *recorders) owns(ev *watch.ExecEvent, o watch.Origin) {
 
 func (r *recorders) execStart(ev *watch.ExecEvent, o watch.Origin) {
 	r.owns(ev, o)
-	p := &evidence.ExecStart{ID: ev.ID, PID: ev.NodePID, PPID: ev.NodePPID, Argv: ev.Argv, Truncated: ev.Truncated, UID: ev.NodeUID}
+	if why := leaves(ev); why != "" {
+		r.s.lab.Leaving(ev.Node, why)
+	}
+	p := &evidence.ExecStart{ID: r.before + ev.ID, PID: ev.NodePID, PPID: ev.NodePPID, Argv: ev.Argv, Truncated: ev.Truncated, UID: ev.NodeUID}
 	actor := "system"
 	if mine(o) {
 		actor = "candidate"
@@ -113,7 +117,22 @@ func (r *recorders) execExit(ev *watch.ExecEvent) {
 		r.changed(p.node)
 	}
 	r.append(evidence.Entry{Source: "exec", Node: p.node, Actor: actor, BootNS: ev.BootNS,
-		Payload: &evidence.ExecExit{ID: ev.ID, Code: ev.Code, StartNS: ev.StartNS, EndNS: ev.BootNS}})
+		Payload: &evidence.ExecExit{ID: r.before + ev.ID, Code: ev.Code, StartNS: ev.StartNS, EndNS: ev.BootNS}})
+}
+
+// leaves says that a node's systemd has become what ends it (systemd-shutdown(8)),
+// and how.
+func leaves(ev *watch.ExecEvent) node.Reason {
+	if ev.NodePID != 1 || len(ev.Argv) < 2 || path.Base(ev.Argv[0]) != "systemd-shutdown" {
+		return ""
+	}
+	switch ev.Argv[1] {
+	case "reboot", "kexec":
+		return node.Rebooted
+	case "poweroff", "halt":
+		return node.PoweredOff
+	}
+	return ""
 }
 
 // endsNode says whether a command line can end a machine otherwise than by the

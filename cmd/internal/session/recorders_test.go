@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "__terminal" {
 		os.Exit(term.Main(os.Args[2:]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == session.GuardVerb {
+		os.Exit(session.GuardMain(os.Args[2]))
+	}
 	// The programs that go into the nodes lie beside situlab.
 	self, err := os.Executable()
 	if err != nil {
@@ -34,7 +37,17 @@ func TestMain(m *testing.M) {
 	if b, err := build.CombinedOutput(); err != nil {
 		log.Fatalf("%v: %s", err, b)
 	}
+	if out := os.Getenv(controllerOf); out != "" {
+		os.Exit(asController(out))
+	}
 	os.Exit(m.Run())
+}
+
+// smallOptions plays the small scenario in one of its variants.
+func smallOptions(out string, script []byte, without ...string) session.Options {
+	seed := uint64(1)
+	return session.Options{Scenario: "./testdata/small", Seed: &seed, Variant: "forwarding", Candidate: "test", Script: script,
+		Factor: 0.1, Out: out, Lang: "fr", Tool: "test", Without: without}
 }
 
 // played is a session's evidence and its grade.
@@ -64,15 +77,11 @@ func playScript(t *testing.T, script []byte, without ...string) played {
 // playIn plays it with its results in a folder.
 func playIn(t *testing.T, out string, script []byte, without ...string) played {
 	t.Helper()
-	seed := uint64(1)
 	u := ui.New(true, "fr")
 	u.Out, u.Err = io.Discard, testWriter{t}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	res, err := session.Run(ctx, session.Options{
-		Scenario: "./testdata/small", Seed: &seed, Variant: "forwarding", Candidate: "test", Script: script,
-		Factor: 0.1, Out: out, Lang: "fr", Tool: "test", Without: without,
-	}, u)
+	res, err := session.Run(ctx, smallOptions(out, script, without...), u)
 	if err != nil {
 		t.Fatal(err)
 	}

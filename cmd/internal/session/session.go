@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/situlab/situlab/cmd/internal/control"
-	"github.com/situlab/situlab/cmd/internal/desk"
 	"github.com/situlab/situlab/cmd/internal/provision"
 	"github.com/situlab/situlab/cmd/internal/ui"
 	"github.com/situlab/situlab/grader"
@@ -101,7 +100,12 @@ type Session struct {
 	begun   time.Time // the start that ages count back from
 	entered time.Time
 
-	values map[string]string // answers of the canaries' queries, by id
+	values map[string]string     // answers of the canaries' queries, by id
+	own    map[string]*watch.Own // what each node runs by itself
+	guard  *guard
+	past   *past // what a session that is resumed goes on from
+
+	finished string // why the work had ended when the controller died
 
 	ending chan string // reason of the end of the candidate's work
 
@@ -157,8 +161,7 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 			return nil, host.Errorf("situlab doctor", "this kernel does not let situlab observe a session: %w", err)
 		}
 	}
-	res = &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
-		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
+	res = s.result()
 	// The image can take minutes, or be refused: nothing is made before it is there.
 	img, err := provision.Image(ctx, u)
 	if err != nil {
@@ -177,8 +180,13 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 		}
 	}()
 
+	res, unborn, err = s.conclude(ctx, res, s.play(ctx, deskDir))
+	return res, err
+}
+
+// conclude takes the lab down and writes the results, however the play has ended.
+func (s *Session) conclude(ctx context.Context, res *Result, playErr error) (_ *Result, unborn bool, err error) {
 	interrupted := false
-	playErr := s.play(ctx, deskDir)
 	var env *EnvironmentError
 	switch {
 	case errors.As(playErr, &env):
@@ -189,19 +197,25 @@ func Run(ctx context.Context, o Options, u *ui.UI) (res *Result, err error) {
 	}
 	down := s.takeDown()
 	if playErr != nil && env == nil && !interrupted {
-		unborn = !s.up // the host could not: there never was a session
-		return nil, errors.Join(playErr, down)
+		// Not up: the host could not, there never was a session.
+		return nil, !s.up, errors.Join(playErr, down)
 	}
 	// Facts, bundle, verdict and report are written also for an invalid or an
 	// interrupted session: nothing recorded is lost.
 	if err := s.settle(res); err != nil {
-		return nil, errors.Join(s.unsettled(err), down)
+		return nil, false, errors.Join(s.unsettled(err), down)
 	}
+	down = errors.Join(down, s.unkeep())
 	res.Interrupted, res.Entered = interrupted, !s.entered.IsZero()
 	if env != nil {
-		return res, errors.Join(env, down)
+		return res, false, errors.Join(env, down)
 	}
-	return res, down
+	return res, false, down
+}
+
+func (s *Session) result() *Result {
+	return &Result{Session: s.id, Seed: s.variant.Seed, Variant: s.variant.ID, Dir: s.dir,
+		Bundle: filepath.Join(s.dir, "bundle.situlab"), Verdict: filepath.Join(s.dir, "verdict.json"), Report: filepath.Join(s.dir, "report.html")}
 }
 
 // setUp mounts the desk and opens the journal; leave undoes both.
@@ -312,6 +326,12 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 	if err := s.breakIt(ctx); err != nil {
 		return err
 	}
+	return s.playOn(ctx, deskDir, s.enter)
+}
+
+// playOn watches the candidate, who comes in by enter, to the end of the work, and
+// examines it.
+func (s *Session) playOn(ctx context.Context, deskDir string, enter func(context.Context) (string, error)) error {
 	server, err := listenDesk(deskDir)
 	if err != nil {
 		return err
@@ -327,7 +347,7 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 	if err != nil {
 		return err
 	}
-	reason, err := s.work(ctx)
+	reason, err := s.work(ctx, enter)
 	if err == nil {
 		s.put(&evidence.SessionFinish{Reason: reason})
 		if reason == evidence.FinishInterrupted {
@@ -336,6 +356,10 @@ func (s *Session) play(ctx context.Context, deskDir string) error {
 			err = s.sampleAtFinish(ctx)
 		}
 	}
+	if gerr := s.guard.dismiss(); gerr != nil {
+		s.ui.Warn("guard: %v", gerr)
+	}
+	s.guard = nil
 	s.clock.Stop()
 	s.term.closeAll()
 	watching.finish()
@@ -364,20 +388,22 @@ func (s *Session) startRecord() (*evidence.SessionStart, error) {
 	}, nil
 }
 
-// startLab brings the healthy company up and proves it green.
-func (s *Session) startLab(ctx context.Context, deskDir string) error {
+// bootDelay is what a reboot costs.
+func (s *Session) bootDelay() map[scenarios.Class]time.Duration {
 	delay := map[scenarios.Class]time.Duration{}
 	if s.opts.Exam || s.opts.BootDelay {
 		for c, d := range s.variant.Scenario.BootDelay {
 			delay[c] = s.scale(time.Duration(d))
 		}
 	}
+	return delay
+}
+
+// startLab brings the healthy company up and proves it green.
+func (s *Session) startLab(ctx context.Context, deskDir string) error {
 	s.term = newTerminals(s)
 	begin := time.Now()
-	lab, err := provision.Lab(ctx, provision.Options{
-		Name: s.labName(), Site: s.variant.Site, Start: s.begun, Desk: deskDir, DeskPath: desk.Dir,
-		BootDelay: delay, Observe: s.labEvent, UI: s.ui,
-	})
+	lab, err := provision.Lab(ctx, s.labOptions(deskDir))
 	if err != nil {
 		return err
 	}
@@ -398,20 +424,37 @@ func (s *Session) startLab(ctx context.Context, deskDir string) error {
 	return s.canaryValues(ctx)
 }
 
-// work lets the candidate in and waits for the end of the work.
-func (s *Session) work(ctx context.Context) (reason string, err error) {
-	defer s.setOver() // also where it never began well
-	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer endWork()
+// enter lets the candidate in; it gives the first terminal.
+func (s *Session) enter(ctx context.Context) (string, error) {
 	s.entered = time.Now()
 	if err := s.writeDossier(); err != nil {
+		return "", err
+	}
+	if err := s.watchOver(); err != nil {
 		return "", err
 	}
 	s.openTicket()
 	s.clock.Start()
 	// Before the terminal opens: its first program belongs to the work.
 	s.put(&evidence.SessionEnter{Terminal: firstTerminal})
-	name, err := s.term.open(ctx, evidence.TermShell)
+	return s.term.open(ctx, evidence.TermShell)
+}
+
+// watchOver makes the session outlive its controller: it can be resumed, and
+// until then its nodes stand still.
+func (s *Session) watchOver() (err error) {
+	if s.guard, err = startGuard(s.labName()); err != nil {
+		return err
+	}
+	return s.keep()
+}
+
+// work lets the candidate in and waits for the end of the work.
+func (s *Session) work(ctx context.Context, enter func(context.Context) (string, error)) (reason string, err error) {
+	defer s.setOver() // also where it never began well
+	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWork()
+	name, err := enter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -419,6 +462,9 @@ func (s *Session) work(ctx context.Context) (reason string, err error) {
 	s.working = working
 	s.mu.Unlock()
 	detach := s.term.attachUser(name)
+	if s.past != nil {
+		go s.goOnAfterDeath(working)
+	}
 	s.warnTime()
 	expired := s.clock.Expired(s.over)
 	select {

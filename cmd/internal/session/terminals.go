@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -136,11 +138,80 @@ func (t *terminals) open(ctx context.Context, kind string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t.follow.Go(func() { t.read(ctx, id, kind, events) })
+	t.follow.Go(func() { t.read(ctx, id, kind, events, 0, 0) })
 	if s.isOver() { // while it opened
 		_ = h.Pause(ctx)
 	}
 	return id, nil
+}
+
+// adopt takes over the terminals that were open when the controller died, and
+// gives the first one. What they said meanwhile is journaled now.
+func (t *terminals) adopt(ctx context.Context, p *past) (string, error) {
+	// One may have opened that the journal does not know of yet.
+	made, err := term.List(t.dir)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range made {
+		if _, known := p.kinds[id]; known {
+			continue
+		}
+		h, err := term.Open(t.dir, id)
+		if err != nil {
+			continue // it died before it was one
+		}
+		i := h.Info()
+		t.s.put(&evidence.TermOpen{Terminal: id, Kind: i.Kind, Cols: int(i.Cols), Rows: int(i.Rows), LoginSession: i.Session})
+		p.joiner.Terminal(id, t.s.admin, i.Session, "")
+		p.said[id], p.kinds[id] = 0, i.Kind
+	}
+	for id := range p.said {
+		h, err := term.Open(t.dir, id)
+		if err != nil {
+			return "", err
+		}
+		events, err := h.Follow(context.WithoutCancel(ctx), 0)
+		if err != nil {
+			return "", err
+		}
+		kind := p.kinds[id]
+		t.mu.Lock()
+		t.opened[id] = h
+		if kind == evidence.TermShell && number(id) > number(t.name) {
+			t.name = id
+		}
+		t.mu.Unlock()
+		_ = h.Pause(ctx) // one that has ended says so in its events
+		t.follow.Go(func() { t.read(ctx, id, kind, events, p.said[id], p.typed[id]) })
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range p.kinds {
+		t.next = max(t.next, number(id))
+	}
+	return t.name, nil
+}
+
+// some opens a first terminal if there is none.
+func (t *terminals) some(ctx context.Context) error {
+	t.mu.Lock()
+	none := t.name == ""
+	t.mu.Unlock()
+	if !none {
+		return nil // or it has ended, and another one opens by itself
+	}
+	_, err := t.open(ctx, evidence.TermShell)
+	return err
+}
+
+// number is the number of a terminal, 0 for none.
+func number(id string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "t"))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // lockTimeout bounds how long the terminals are asked to take no more input.
@@ -166,9 +237,18 @@ func termType() string {
 }
 
 // read journals the events of a terminal and reacts to its end.
-func (t *terminals) read(ctx context.Context, id, kind string, events <-chan term.Event) {
+//
+// After a resume, what was journaled before is not journaled again: what the
+// terminal said until said, lines until typed (boot ns).
+func (t *terminals) read(ctx context.Context, id, kind string, events <-chan term.Event, said, typed int64) {
 	s := t.s
 	for e := range events {
+		if e.BootNS > typed || e.Kind != term.EventLine {
+			s.recorders().screen(id, e)
+		}
+		if e.BootNS <= said {
+			continue
+		}
 		var p evidence.Payload
 		switch e.Kind {
 		case term.EventOutput:
@@ -182,7 +262,6 @@ func (t *terminals) read(ctx context.Context, id, kind string, events <-chan ter
 		case term.EventLost:
 			p = &evidence.RecorderLoss{Recorder: "terminal", Lost: 1}
 		}
-		s.recorders().screen(id, e)
 		if p != nil && !s.off("terminal") {
 			_, err := s.journal.Append(context.Background(), evidence.Entry{Source: "terminal", Node: s.admin, Actor: "candidate", BootNS: e.BootNS, Payload: p})
 			if err != nil {
