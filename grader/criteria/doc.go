@@ -1,7 +1,7 @@
-// Package criteria is the référentiel as data: the capacities 2, 3 and 4 of
-// the CQPM "Administrateur(trice) / Gestionnaire de systèmes et réseaux
-// informatiques" with their criteria and sub-points, and the two closed lists
-// of the diagnosis form, causes and element classes.
+// Package criteria is the référentiel as data: the six capacities of the CQPM
+// "Administrateur(trice) / Gestionnaire de systèmes et réseaux informatiques",
+// with the criteria and sub-points of those that situlab observes (2, 3, 4); and
+// the two closed lists of the diagnosis form, causes and element classes.
 //
 // What comes in: the embedded YAML files. What goes out: values that nobody
 // changes. What must never happen: a cause list that depends on the scenario,

@@ -226,9 +226,6 @@ func lasting(s float64) string {
 	return fmt.Sprintf("%d\u00a0s", n)
 }
 
-// english are the words of a reference into the référentiel.
-var english = strings.NewReplacer("capacité", "capability", "critère", "criterion")
-
 func capacities(vd *grader.Verdict, v *check.View, proofs func([]uint64) ([]Proof, int)) []CapacityView {
 	var out []CapacityView
 	labels := map[string]criteria.Capacity{}
@@ -242,7 +239,7 @@ func capacities(vd *grader.Verdict, v *check.View, proofs func([]uint64) ([]Proo
 			cv := CriterionView{ID: cr.ID, Outcome: cr.Outcome}
 			for _, l := range lc.Criteria {
 				if l.ID == cr.ID {
-					cv.Label, cv.Ref = l.Label, tx(l.Ref, english.Replace(l.Ref))
+					cv.Label, cv.Ref = l.Label, l.Ref.Text()
 				}
 			}
 			for _, p := range cr.Points {
