@@ -11,11 +11,12 @@
 //
 // # Outcomes
 //
-// A point is decided by its rule (package check). A criterion leaves out its
-// sans_objet points; with none left it is sans_objet, with a non_acquis one
-// non_acquis, with all acquis acquis, else jury. A capacity is non_acquis only
-// if two points of one of its criteria are; it is acquis only with enough
-// material, which for capacity 3 is two incidents and a false alarm: a single
-// session never has it, so the capacity is at best jury. A blocking flag caps
-// it at jury as well.
+// A verdict has the capacities of which the situation declares a point, and
+// no others. A point is decided by its rule (package check). A criterion
+// leaves out its sans_objet points; with none left it is sans_objet, with a
+// non_acquis one non_acquis, with all acquis acquis, else jury. A capacity is
+// non_acquis only if two points of one of its criteria are; it is acquis only
+// with enough material, which for capacity 3 is two incidents and a false
+// alarm: a single session never has it, so the capacity is at best jury. A
+// blocking flag caps it at jury as well.
 package grader

@@ -31,10 +31,10 @@ func Grade(records []*evidence.Record) (*Verdict, error) {
 		v.Flags = append(v.Flags, Flag{Code: f.Code, Blocking: f.Blocking, Sentence: f.Sentence,
 			Measured: measured(f.Measured), Evidence: f.Evidence, Question: f.Question})
 	}
-	for _, c := range criteria.Capacities() {
-		if graded, ok := gradeCapacity(view, c, blocked); ok {
-			v.Capacities = append(v.Capacities, graded)
-		}
+	// What the situation is not about is not in the verdict, not even as
+	// sans_objet.
+	for _, c := range criteria.Declared(view.Facts.Points) {
+		v.Capacities = append(v.Capacities, gradeCapacity(view, c, blocked))
 	}
 	// The name is put in last: nothing above has seen it.
 	for _, r := range records {
@@ -45,15 +45,13 @@ func Grade(records []*evidence.Record) (*Verdict, error) {
 	return v, nil
 }
 
-// gradeCapacity judges a capacity; false if the scenario declares none of its
-// points.
-func gradeCapacity(view *check.View, c criteria.Capacity, blocked bool) (Capacity, bool) {
+// gradeCapacity judges a capacity; points that the situation does not declare
+// are sans_objet.
+func gradeCapacity(view *check.View, c criteria.Capacity, blocked bool) Capacity {
 	out := Capacity{ID: c.ID}
-	declared := false
 	for _, cr := range c.Criteria {
 		graded := Criterion{ID: cr.ID}
 		for _, p := range cr.Points {
-			declared = declared || view.Declared(p.ID)
 			f := check.Point(view, p.ID)
 			graded.Points = append(graded.Points, Point{ID: p.ID, Outcome: f.Outcome, Reason: f.Reason,
 				Sentence: f.Sentence, Measured: measured(f.Measured), Evidence: f.Evidence, Question: f.Question})
@@ -62,7 +60,7 @@ func gradeCapacity(view *check.View, c criteria.Capacity, blocked bool) (Capacit
 		out.Criteria = append(out.Criteria, graded)
 	}
 	out.Outcome = capacityOutcome(out.Criteria, blocked, false)
-	return out, declared
+	return out
 }
 
 func measured(m map[string]any) map[string]any {

@@ -15,7 +15,12 @@ import (
 
 // Page is everything the template shows.
 type Page struct {
-	Lang       string
+	Lang string
+	// Kind is the kind of certificate; Modality what a session is in its terms.
+	Kind     string
+	Modality evidence.Text
+	// Standing says what this document is and who decides.
+	Standing   evidence.Text
 	Title      evidence.Text
 	Facts      []Pair
 	Valid      bool
@@ -42,8 +47,10 @@ type Pair struct {
 
 // CapacityView is a capacity with its words.
 type CapacityView struct {
-	ID       string
-	Label    evidence.Text
+	ID    string
+	Label evidence.Text
+	// Enough is what a session must hold before the capacity is proposed.
+	Enough   evidence.Text
 	Outcome  check.Outcome
 	Criteria []CriterionView
 }
@@ -109,6 +116,9 @@ func build(in Input, v *check.View) *Page {
 	if in.Lang == "en" {
 		p.Lang = "en"
 	}
+	q := criteria.TheQualification()
+	p.Kind, p.Modality = q.Kind, q.Played().Short
+	p.Standing = tx(ui("proposal").FR+" "+q.Admission.Who.FR, ui("proposal").EN+" "+q.Admission.Who.EN)
 	cites := newCitations(in.Bundle.Records)
 	for _, c := range in.Verdict.Capacities {
 		for _, cr := range c.Criteria {
@@ -226,25 +236,14 @@ func lasting(s float64) string {
 	return fmt.Sprintf("%d\u00a0s", n)
 }
 
-// english are the words of a reference into the référentiel.
-var english = strings.NewReplacer("capacité", "capability", "critère", "criterion")
-
 func capacities(vd *grader.Verdict, v *check.View, proofs func([]uint64) ([]Proof, int)) []CapacityView {
 	var out []CapacityView
-	labels := map[string]criteria.Capacity{}
-	for _, c := range criteria.Capacities() {
-		labels[c.ID] = c
-	}
 	for _, c := range vd.Capacities {
-		lc := labels[c.ID]
-		view := CapacityView{ID: c.ID, Label: lc.Label, Outcome: c.Outcome}
+		lc, _ := criteria.CapacityByID(c.ID)
+		view := CapacityView{ID: c.ID, Label: lc.Label, Enough: lc.Enough, Outcome: c.Outcome}
 		for _, cr := range c.Criteria {
-			cv := CriterionView{ID: cr.ID, Outcome: cr.Outcome}
-			for _, l := range lc.Criteria {
-				if l.ID == cr.ID {
-					cv.Label, cv.Ref = l.Label, tx(l.Ref, english.Replace(l.Ref))
-				}
-			}
+			lcr, _ := criteria.CriterionByID(cr.ID)
+			cv := CriterionView{ID: cr.ID, Label: lcr.Label, Ref: lcr.Ref.Text(), Outcome: cr.Outcome}
 			for _, p := range cr.Points {
 				lp, _ := criteria.PointByID(p.ID)
 				pv := PointView{ID: p.ID, Label: lp.Label, Outcome: p.Outcome, Reason: p.Reason, Sentence: p.Sentence,

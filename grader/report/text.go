@@ -12,7 +12,6 @@ func tx(fr, en string) evidence.Text { return evidence.Text{FR: fr, EN: en} }
 // texts are the words of the page itself.
 var texts = map[string]evidence.Text{
 	"title":         tx("Dossier d’évaluation", "Assessment file"),
-	"subtitle":      tx("Situation professionnelle reconstituée", "Reconstituted work situation"),
 	"candidate":     tx("Candidat", "Candidate"),
 	"session":       tx("Épreuve", "Session"),
 	"date":          tx("Date", "Date"),
@@ -26,8 +25,7 @@ var texts = map[string]evidence.Text{
 	"environment":   tx("Environnement", "Environment"),
 	"env_valid":     tx("valide", "valid"),
 	"env_invalid":   tx("invalide : cette épreuve ne compte pas", "invalid: this session does not count"),
-	"proposal": tx("Ce document propose et justifie ; il ne décide pas. La commission d’évaluation valide chaque capacité, le jury de délibération prononce l’admissibilité.",
-		"This document proposes and gives reasons; it does not decide. The assessment panel validates each capability, the award jury pronounces admissibility."),
+	"proposal":      tx("Ce document propose et justifie ; il ne décide pas.", "This document proposes and gives reasons; it does not decide."),
 	"results":       tx("Propositions par critère", "Proposals by criterion"),
 	"capacity":      tx("Capacité", "Capability"),
 	"criterion":     tx("Critère", "Criterion"),
@@ -39,7 +37,6 @@ var texts = map[string]evidence.Text{
 	"decide_no":     tx("non acquis", "not achieved"),
 	"motive":        tx("Motif", "Reason"),
 	"not_called":    tx("Points que la situation ne met pas en jeu", "Points that the situation does not call for"),
-	"capacity_note": tx("Un seul incident ne suffit jamais à proposer une capacité comme acquise : il en faut deux et une fausse alerte.", "One incident alone is never enough to propose a capability as achieved: two are needed, and a false alarm."),
 	"flags":         tx("Faits à porter à l’attention du jury", "Facts to bring to the jury’s attention"),
 	"flag_blocking": tx("à trancher", "for the jury to decide"),
 	"timeline":      tx("Déroulement", "Timeline"),
