@@ -177,7 +177,7 @@ func validate(ref string) error {
 	if err := validateSite(site); err != nil {
 		return err
 	}
-	var errs scenarios.ErrorList
+	errs := undeclarablePoints(s)
 	for i, spec := range append([]scenarios.VariantSpec{{ID: scenarios.Healthy}}, s.Variants...) {
 		for seed := range uint64(4) { // a cause, a node or a line may depend on what the seed draws
 			v, err := scenarios.Draw(s, site, seed, spec.ID)
@@ -237,6 +237,21 @@ func unknownCauses(s *scenarios.Scenario, v *scenarios.Variant, at string) (errs
 	check(at+".cause", v.Spec.Cause)
 	for i, c := range v.Spec.AlsoCauses {
 		check(fmt.Sprintf("%s.alsoCauses[%d]", at, i), c)
+	}
+	return errs
+}
+
+// undeclarablePoints are sub-points that no rule and no question of the jury stands
+// behind: the référentiel has none of that name, or it is an open slot.
+func undeclarablePoints(s *scenarios.Scenario) (errs scenarios.ErrorList) {
+	for list, points := range map[string][]string{"points": s.Points, "healthyPoints": s.HealthyPoints} {
+		bad := criteria.Undeclarable(points)
+		for i, p := range points {
+			if slices.Contains(bad, p) {
+				at := fmt.Sprintf("%s[%d]", list, i)
+				errs = append(errs, &scenarios.InputError{Position: s.At(at), Msg: fmt.Sprintf("%s: the référentiel has no sub-point %q that a scenario can declare", at, p)})
+			}
+		}
 	}
 	return errs
 }

@@ -155,6 +155,7 @@ var french = map[string]string{
 	"write the candidate's file: %s":    "impossible d'écrire le dossier du candidat : %s",
 	"the lock of the host's limits: %s": "le verrou des limites de la machine : %s",
 	"the cgroup controllers memory and pids are needed (cgroup_enable=memory on the kernel's command line)": "les contrôleurs de cgroup memory et pids sont nécessaires (cgroup_enable=memory sur la ligne de commande du noyau)",
+	"the référentiel has no sub-point %q that a scenario can declare":                                       "le référentiel n'a pas de sous-point %s qu'un scénario puisse déclarer",
 	"the form has no cause %q":                                                        "le formulaire ne connaît pas la cause %s",
 	"%q is no time zone (IANA names, as Europe/Paris)":                                "%s n'est pas un fuseau horaire (noms de l'IANA, comme Europe/Paris)",
 	"two people have the login %q":                                                    "deux personnes ont le compte %s",
