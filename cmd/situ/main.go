@@ -23,28 +23,47 @@ import (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// tries is how often a call is made whose connection breaks: a controller can die
+// more than once.
+const tries = 5
+
 func run(args []string) int {
+	in := bufio.NewReader(os.Stdin)
+	for n := 1; ; n++ {
+		code, broken := call(args, in, n > 1)
+		if !broken || n == tries {
+			return code
+		}
+	}
+}
+
+// call makes one call. broken says that the session went away in the middle of it
+// and that the same can be said again.
+func call(args []string, in *bufio.Reader, again bool) (code int, broken bool) {
 	sock, err := net.Dial("unix", filepath.Join(desk.Dir, desk.Socket))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "situ : l'épreuve ne répond pas / the session does not answer:", err)
-		return 3
+		return 3, false
 	}
 	c := desk.NewConn(sock)
 	defer c.Close()
 	tty := term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 	rows, cols := size()
-	if err := c.Send(desk.Message{Type: desk.Hello, Argv: args, TTY: tty, Lang: os.Getenv("SITU_LANG"), Rows: rows, Cols: cols}); err != nil {
-		fmt.Fprintln(os.Stderr, "situ:", err)
-		return 3
+	if err := c.Send(desk.Message{Type: desk.Hello, Argv: args, TTY: tty, Again: again, Lang: os.Getenv("SITU_LANG"), Rows: rows, Cols: cols}); err != nil {
+		return 3, true
 	}
-	in := bufio.NewReader(os.Stdin)
+	asked := false
 	for {
 		m, err := c.Receive()
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				fmt.Fprintln(os.Stderr, "situ:", err)
+		if gone(err) {
+			if asked {
+				fmt.Fprintln(os.Stderr, "situ : la liaison est coupée, recommencez / the connection broke, do it again")
 			}
-			return 3
+			return 3, !asked
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "situ:", err)
+			return 3, false
 		}
 		switch m.Type {
 		case desk.Print:
@@ -54,19 +73,26 @@ func run(args []string) int {
 			}
 			fmt.Fprint(w, m.Text)
 		case desk.Ask:
+			asked = true
 			err = c.Send(ask(in, m, tty))
 		case desk.Read:
+			asked = asked || m.Text == "-" // read to its end
 			err = c.Send(readFile(m.Text))
 		case desk.Stream:
-			return stream(c, in, tty)
+			return stream(c, in, tty), false
 		case desk.Exit:
-			return m.Code
+			return m.Code, false
 		}
-		if err != nil {
+		if err != nil && !gone(err) {
 			fmt.Fprintln(os.Stderr, "situ:", err)
-			return 3
+			return 3, false
 		}
 	}
+}
+
+// gone says that the other end of the connection has ended.
+func gone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func size() (rows, cols uint16) {
@@ -158,6 +184,7 @@ func stream(c *desk.Conn, in *bufio.Reader, tty bool) int {
 	for {
 		m, err := c.Receive()
 		if err != nil {
+			fmt.Fprint(os.Stderr, "\r\nsitu : console interrompue / console broken off\r\n")
 			return 3
 		}
 		switch m.Type {

@@ -14,6 +14,7 @@ import (
 	"github.com/situlab/situlab/cmd/internal/control"
 	"github.com/situlab/situlab/cmd/internal/keeper"
 	"github.com/situlab/situlab/cmd/internal/provision"
+	"github.com/situlab/situlab/cmd/internal/session"
 	"github.com/situlab/situlab/labnet"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/node/oci"
@@ -140,6 +141,9 @@ func (a *app) labList() *cobra.Command {
 					state := a.ui.T("en service", "running")
 					if !l.Alive {
 						state = a.ui.T("abandonné (situlab gc)", "left behind (situlab gc)")
+						if l.Session != "" && session.Resumable(l.Folder) {
+							state = fmt.Sprintf(a.ui.T("épreuve à reprendre (situlab resume %s)", "session to be taken over (situlab resume %s)"), l.Session)
+						}
 					}
 					rows = append(rows, []string{l.Name, l.Site, fmt.Sprint(l.PID), l.Started.Format("2006-01-02 15:04:05"), state})
 				}

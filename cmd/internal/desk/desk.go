@@ -48,6 +48,9 @@ type Message struct {
 	// Hello.
 	Argv []string `json:"argv,omitempty"`
 	TTY  bool     `json:"tty,omitempty"`
+	// Again says that the connection of the same call broke before its end: what
+	// it had sealed already is not sealed twice.
+	Again bool `json:"again,omitempty"`
 	Lang string   `json:"lang,omitempty"`
 	// Text of print, ask and answer; path of read; error of an answer.
 	Text  string `json:"text,omitempty"`

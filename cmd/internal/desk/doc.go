@@ -16,6 +16,10 @@
 //	  | -- input{data}, size{} ---> |
 //	  | <- exit{code} ------------- |
 //
+// When the session's controller dies, the connection ends without an exit; the
+// machines stand still until another one takes over. situ then says the same again
+// (hello{again}), unless somebody has answered a question: that must be typed anew.
+//
 // A message is one line of JSON, at most [MaxMessage] bytes. The session trusts
 // nothing that arrives: it is hostile input from a machine on which the
 // candidate is root.

@@ -42,6 +42,8 @@ type call struct {
 	rows uint16
 	cols uint16
 	peer int // host pid of situ
+	// again: the controller died in the middle of the same call.
+	again bool
 }
 
 // usageError is shown with the verb's usage; situ ends with code 2.
@@ -224,7 +226,7 @@ func (s *Session) answer(ctx context.Context, conn *net.UnixConn) {
 	if err != nil || hello.Type != desk.Hello {
 		return
 	}
-	c := &call{s: s, ctx: ctx, conn: dc, args: hello.Argv, tty: hello.TTY, lang: s.opts.Lang, rows: hello.Rows, cols: hello.Cols, peer: peerPID(conn)}
+	c := &call{s: s, ctx: ctx, conn: dc, args: hello.Argv, tty: hello.TTY, lang: s.opts.Lang, rows: hello.Rows, cols: hello.Cols, peer: peerPID(conn), again: hello.Again}
 	if hello.Lang == "fr" || hello.Lang == "en" {
 		c.lang = hello.Lang
 	}
@@ -262,6 +264,9 @@ func (c *call) dispatch() int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errSealed):
+		_ = c.printf("Déjà enregistré avant la coupure.\n", "It had been recorded before the break.\n")
+		return 0
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &ue):
@@ -275,6 +280,10 @@ func (c *call) dispatch() int {
 		return 3
 	}
 }
+
+// errSealed says that a call which is made again had done its work before the
+// controller died.
+var errSealed = errors.New("sealed before the controller died")
 
 // exitStatus is the exit status of a program run through the console.
 type exitStatus int

@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +20,10 @@ type past struct {
 	// cuts are the last moments that a terminal's recordings were journaled, of
 	// what it said and of the lines typed in its programs.
 	said, typed map[string]int64
-	kinds       map[string]string // of all terminals so far
-	consoles    uint32            // opened so far
-	off         map[string]bool   // nodes that were off
+	kinds       map[string]string  // of all terminals so far
+	consoles    uint32             // opened so far
+	off         map[string]bool    // nodes that were off
+	desk        []*evidence.Record // what the candidate had sealed, of the last minute
 }
 
 // replay puts the session where its journal says that it was. It returns what the
@@ -85,6 +88,9 @@ func (s *Session) replay(records []*evidence.Record) *past {
 		if r.Source == "desk" && r.Actor == "candidate" {
 			s.written += len(r.Data)
 		}
+		if r.Source == "desk" && r.Actor == "candidate" {
+			p.desk = append(p.desk, r)
+		}
 		p.take(s, r)
 	}
 	// The time between the death and now is the candidate's.
@@ -98,6 +104,58 @@ func (s *Session) replay(records []*evidence.Record) *past {
 		}
 	}
 	return p
+}
+
+// againFor is how long before the death a call can have sealed something whose
+// answer was never heard.
+const againFor = time.Minute
+
+func (p *past) forgetOld(died int64) {
+	p.desk = slices.DeleteFunc(p.desk, func(r *evidence.Record) bool { return r.BootNS < died-int64(againFor) })
+}
+
+// sealed finds what the same call had sealed before the death, and takes it out:
+// said twice in life, it counts twice.
+func (p *past) sealed(v evidence.Payload) (uint64, bool) {
+	i := slices.IndexFunc(p.desk, func(r *evidence.Record) bool { return sameSaid(r.Payload(), v) })
+	if i < 0 {
+		return 0, false
+	}
+	seq := p.desk[i].Seq
+	p.desk = slices.Delete(p.desk, i, i+1)
+	return seq, true
+}
+
+// sameSaid compares what two runs of the same call seal, but for the numbers and
+// the times that depend on when they ran.
+func sameSaid(a, b evidence.Payload) bool {
+	return a.RecordType() == b.RecordType() && reflect.DeepEqual(timeless(a), timeless(b))
+}
+
+func timeless(p evidence.Payload) any {
+	switch v := p.(type) {
+	case *evidence.LogEntry:
+		c := *v
+		c.ID = 0
+		return c
+	case *evidence.LogCorrection:
+		c := *v
+		c.ID = 0
+		return c
+	case *evidence.Diagnosis:
+		c := *v
+		c.TextSeq = 0
+		return c
+	case *evidence.Notice:
+		c := *v
+		c.From, c.Until = time.Time{}, time.Time{}
+		return c
+	case *evidence.Restored:
+		c := *v
+		c.Until = time.Time{}
+		return c
+	}
+	return reflect.ValueOf(p).Elem().Interface()
 }
 
 // take hears what a recorder had said.

@@ -3,7 +3,9 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +18,24 @@ import (
 	"github.com/situlab/situlab/grader/evidence"
 )
 
+// all runs everything, not the sample for every change.
+var all = flag.Bool("all", false, "ten deaths instead of three")
+
 // controllerOf makes the test binary the controller of a session with its results
 // in a folder.
 const controllerOf = "SITULAB_TEST_CONTROLLER_OF"
 
-// asController plays the small scenario's reference.
+// asController plays the small scenario's reference, or plays it on.
 func asController(out string) int {
+	if session.Resumable(out) {
+		u := ui.New(true, "fr")
+		u.Out, u.Err = io.Discard, os.Stderr
+		if _, err := session.Resume(context.Background(), out, "test", u); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			return 1
+		}
+		return 0
+	}
 	script, err := os.ReadFile("testdata/small/candidates/reference.sh")
 	if err != nil {
 		return 1
@@ -38,6 +52,15 @@ func asController(out string) int {
 // this type is in its journal.
 func killed(t *testing.T, out, after string) {
 	t.Helper()
+	killedWhen(t, out, func() bool {
+		b, _ := os.ReadFile(filepath.Join(out, evidence.JournalDir, evidence.SegmentName(1)))
+		return bytes.Contains(b, []byte(`"type":"`+after+`"`))
+	})
+}
+
+// killedWhen kills it when its time has come.
+func killedWhen(t *testing.T, out string, now func() bool) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), controllerOf+"="+out)
 	cmd.Stderr = testWriter{t}
@@ -46,11 +69,7 @@ func killed(t *testing.T, out, after string) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	segment := filepath.Join(out, evidence.JournalDir, evidence.SegmentName(1))
-	for {
-		if b, _ := os.ReadFile(segment); bytes.Contains(b, []byte(`"type":"`+after+`"`)) {
-			break
-		}
+	for !now() {
 		select {
 		case err := <-ended:
 			t.Fatalf("the controller has ended: %v", err)
@@ -115,5 +134,69 @@ func TestResume(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The controller is killed again and again while the candidate works: the verdict
+// is the one that there would have been, and every command is said once.
+func TestResumeManyTimes(t *testing.T) {
+	kills := 3
+	if *all {
+		kills = 10
+	}
+	out := filepath.Join(t.TempDir(), "session")
+	killed(t, out, "session.enter")
+	resumed := func() int {
+		b, _ := os.ReadFile(filepath.Join(out, evidence.JournalDir, evidence.SegmentName(1)))
+		return bytes.Count(b, []byte(`"reason":"controller_died"},`)) // as the end of a pause says it
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := 2; i <= kills; i++ {
+		// Some time after the clock runs again.
+		var runs time.Time
+		wait := time.Duration(rng.IntN(1500)) * time.Millisecond
+		killedWhen(t, out, func() bool {
+			if runs.IsZero() && resumed() >= i-1 {
+				runs = time.Now()
+			}
+			return !runs.IsZero() && time.Since(runs) > wait
+		})
+	}
+	u := ui.New(true, "fr")
+	u.Out, u.Err = io.Discard, testWriter{t}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	res, err := session.Resume(ctx, out, "test", u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := evidence.VerifyFile(res.Bundle, evidence.Witness{})
+	if err != nil || !v.OK() {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	p := played{v.Bundle().Records, res.Grade, res.Dir}
+	var resumes, diagnoses, entries, notices int
+	for _, r := range p.records {
+		switch r.Type {
+		case evidence.TypeSessionResumed:
+			resumes++
+		case evidence.TypeMessageDiagnosis:
+			diagnoses++
+		case evidence.TypeLogEntry:
+			entries++
+		case evidence.TypeMessageNotice:
+			notices++
+		}
+	}
+	if resumes != kills || diagnoses != 1 || entries != 1 || notices != 2 {
+		t.Errorf("%d resumes, %d diagnoses, %d entries, %d notices", resumes, diagnoses, entries, notices)
+	}
+	for _, id := range []string{"3.1-i", "3.1-ii", "3.2b", "3.3-ii"} {
+		if got := p.outcome(id); !strings.HasPrefix(got, "acquis ") {
+			t.Errorf("%s is %q", id, got)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the terminal:\n%s", v.Bundle().Files[evidence.TerminalDir+"t1.cast"])
 	}
 }

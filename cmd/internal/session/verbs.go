@@ -42,6 +42,18 @@ func (c *call) seal(p evidence.Payload) (uint64, error) {
 	if c.s.off("desk") {
 		return 0, nil
 	}
+	if c.again && c.s.past != nil {
+		c.s.mu.Lock()
+		seq, was := c.s.past.sealed(p)
+		c.s.mu.Unlock()
+		_, more := p.(*evidence.DiagnosisText) // the form follows
+		if was && !more {
+			return seq, errSealed
+		}
+		if was {
+			return seq, nil
+		}
+	}
 	if err := c.s.afford(p); err != nil {
 		return 0, err
 	}
