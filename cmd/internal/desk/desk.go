@@ -50,8 +50,8 @@ type Message struct {
 	TTY  bool     `json:"tty,omitempty"`
 	// Again says that the connection of the same call broke before its end: what
 	// it had sealed already is not sealed twice.
-	Again bool `json:"again,omitempty"`
-	Lang string   `json:"lang,omitempty"`
+	Again bool   `json:"again,omitempty"`
+	Lang  string `json:"lang,omitempty"`
 	// Text of print, ask and answer; path of read; error of an answer.
 	Text  string `json:"text,omitempty"`
 	Error string `json:"error,omitempty"`
