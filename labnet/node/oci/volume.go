@@ -153,79 +153,81 @@ func (d *door) openDisks() (*disks, error) {
 	return ds, nil
 }
 
-// of finds the disk that a path of the node lies on, and its name there. Links of
-// the root file system that lead onto a volume count, as they do in the node;
-// links on a volume stay within it, and one that leaves it is an error.
+// of finds the disk that a path of the node lies on, and its name there, free of
+// links up to the last name. Links lead from disk to disk as they do in the node.
+// Whoever opens that name is held within the disk, whatever the node changes
+// meanwhile.
 func (ds *disks) of(name string) (disk, string, error) {
 	name = path.Clean(name)
 	if len(ds.volumes) == 0 {
 		return ds.root, name, nil
 	}
-	if d, rest, ok := ds.under(name); ok {
-		return d, rest, d.stays(rest)
-	}
-	real, err := ds.root.real(path.Dir(name))
-	if err != nil {
-		return disk{}, "", err
-	}
-	if d, rest, ok := ds.under(path.Join(real, path.Base(name))); ok {
-		return d, rest, d.stays(rest)
-	}
-	return ds.root, name, nil
-}
-
-// under says which volume a path without links lies on.
-func (ds *disks) under(name string) (disk, string, bool) {
-	for _, v := range ds.volumes {
-		if name == v.path {
-			return v, "/", true
+	left := strings.Split(strings.TrimPrefix(name, "/"), "/")
+	at, links := "/", 0
+	for len(left) > 0 {
+		first := left[0]
+		left = left[1:]
+		next := path.Join(at, first) // ".." as well: at has no links
+		if len(left) == 0 && first != ".." {
+			at = next
+			break
 		}
-		if rest, ok := strings.CutPrefix(name, v.path+"/"); ok {
-			return v, "/" + rest, true
+		target, ok, err := ds.link(next)
+		if err != nil {
+			return disk{}, "", err
 		}
-	}
-	return disk{}, "", false
-}
-
-// stays checks that no link leads out of the volume on the way to a name.
-func (d disk) stays(name string) error {
-	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		fd, err := openat2(d.fd, "."+dir, unix.O_PATH, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
-		if err == nil {
-			unix.Close(fd)
-			return nil
-		}
-		if !errors.Is(err, unix.ENOENT) || dir == "/" {
-			return fmt.Errorf("on volume %s: %w", d.path, err)
-		}
-	}
-}
-
-// real is a directory's path in the node without links, as far as it exists.
-func (d disk) real(name string) (string, error) {
-	rest := ""
-	for {
-		fd, err := openat2(d.fd, name, unix.O_PATH, inRoot|unix.RESOLVE_NO_XDEV)
-		if errors.Is(err, unix.ENOENT) && name != "/" {
-			name, rest = path.Dir(name), path.Join(path.Base(name), rest)
+		if !ok {
+			at = next
 			continue
 		}
-		if err != nil {
-			return "", err
+		if links++; links > maxLinks {
+			return disk{}, "", unix.ELOOP
 		}
-		defer unix.Close(fd)
-		root, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(d.fd))
-		if err != nil {
-			return "", err
+		if path.IsAbs(target) {
+			at = "/"
 		}
-		full, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-		if err != nil {
-			return "", err
-		}
-		inside, ok := strings.CutPrefix(full, root)
-		if !ok {
-			return "", fmt.Errorf("%s does not stay in its place: %w", name, os.ErrInvalid)
-		}
-		return path.Join("/", inside, rest), nil
+		left = append(strings.Split(strings.Trim(target, "/"), "/"), left...)
 	}
+	d, rest := ds.under(at)
+	return d, rest, nil
+}
+
+// maxLinks is how many links the kernel follows (path_resolution(7)).
+const maxLinks = 40
+
+// under says which disk a path without links lies on, and its name there.
+func (ds *disks) under(name string) (disk, string) {
+	for _, v := range ds.volumes {
+		if name == v.path {
+			return v, "/"
+		}
+		if rest, ok := strings.CutPrefix(name, v.path+"/"); ok {
+			return v, "/" + rest
+		}
+	}
+	return ds.root, name
+}
+
+// link reads a link whose path has no links above it; what is none, or not there,
+// is no error.
+func (ds *disks) link(name string) (target string, ok bool, err error) {
+	d, rest := ds.under(name)
+	fd, err := openat2(d.fd, rest, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_XDEV)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", false, err
+	}
+	b := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", b)
+	if err != nil {
+		return "", false, err
+	}
+	return string(b[:n]), true, nil
 }
