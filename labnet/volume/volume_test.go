@@ -23,7 +23,7 @@ import (
 const rootID = 60001 << 16 // the host's id of a node's root, in a block that no lab gets
 
 // ground is a lab's disk and its state directory.
-func ground(t *testing.T, size int64) (state, dir string) {
+func ground(t testing.TB, size int64) (state, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("root is needed")
