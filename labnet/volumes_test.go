@@ -44,10 +44,16 @@ func withVolumes(t *testing.T, name string, runtime func(node.Ground) (node.Runt
 			{Name: "vtest-data", Mount: "/srv/data", SizeMB: dataMB, Owner: "games:mail", Mode: "2775"},
 			{Name: "vtest-spool", Mount: "/var/spool/essai", SizeMB: spoolMB, Inodes: 256, ReservedPercent: &none},
 		}},
-		{Name: "two", Class: scenarios.Workstation, Role: "sauv"},
+		{Name: "two", Class: scenarios.Workstation, Role: "sauv", Volumes: []scenarios.Volume{{Name: "vtest-aside", Mount: "/disques/vdb", SizeMB: spoolMB}}},
 	}}
 	start := time.Now()
-	tree := func(*scenarios.Node) ([]scenarios.TreeFile, error) {
+	tree := func(n *scenarios.Node) ([]scenarios.TreeFile, error) {
+		if n.Name == "two" {
+			return []scenarios.TreeFile{
+				{Path: "/etc/fstab", Mode: 0o644, Content: []byte("/disques/vdb /srv/data none bind 0 0\n")},
+				{Path: "/disques/vdb/there", Mode: 0o644},
+			}, nil
+		}
 		return []scenarios.TreeFile{
 			{Path: "/srv/data/share/first", Mode: 0o640, User: "games", Group: "mail", Content: []byte("pristine\n"), Age: 48 * time.Hour},
 			{Path: "/etc/data", Mode: os.ModeSymlink | 0o777, Content: []byte("../srv/data/share")},
@@ -142,6 +148,7 @@ func TestVolumes(t *testing.T) {
 	blocks := whole(t, "new", image, dataMB)
 	t.Run("looks like a disk", func(t *testing.T) { volumeLooks(t, lab) })
 	t.Run("what the host writes", func(t *testing.T) { volumeWrites(t, lab, begin) })
+	t.Run("by its own fstab", func(t *testing.T) { volumeFstab(t, lab) })
 	t.Run("owners and rights", func(t *testing.T) { volumeRights(t, lab) })
 	t.Run("full", func(t *testing.T) { volumeFull(t, lab) })
 	t.Run("full of files", func(t *testing.T) { volumeInodes(t, lab) })
@@ -257,6 +264,15 @@ func volumeWrites(t *testing.T, lab *labnet.Lab, begin time.Time) {
 	}
 	sh(t, lab, "one", `for f in /srv/data/share/through /srv/data/neu/von/aussen /srv/database /etc/by-out /etc/by-up; do ! test -e $f || exit 1; done
 		rm -r /srv/data/neu /srv/data/out /srv/data/share/up /srv/data/in /srv/data/loop`)
+}
+
+// A volume mounted aside is the node's own to mount where it belongs.
+func volumeFstab(t *testing.T, lab *labnet.Lab) {
+	if got := sh(t, lab, "two", `findmnt -no SOURCE,FSTYPE /srv/data | xargs; ls /srv/data; df --output=source,target /srv/data | tail -1 | xargs
+		umount /srv/data && ls -A /srv/data && mount -a && ls /srv/data
+		umount /srv/data && systemctl start srv-data.mount && ls /srv/data`); got != "/dev/vdb ext4\nlost+found\nthere\n/dev/vdb /srv/data\nlost+found\nthere\nlost+found\nthere" {
+		t.Errorf("by fstab:\n%s", got)
+	}
 }
 
 const user = "setpriv --reuid 1000 --regid 1000 --clear-groups "

@@ -21,12 +21,14 @@
 // image, that a loop device outlives its mount (the kernel detaches it), or that
 // anything but what the lab's own record names is unmounted.
 //
-// A node sees the device as /dev/vdb, /dev/vdc ... What remains to be seen of the
-// host: the device's number is a loop device's (7:N, in mountinfo and stat), and
-// the mount option resuid names the node's root by its id on the host, which the
-// node's /proc/self/uid_map shows as well; without a reserve there is no such
-// option. A node cannot open the device: what only the disk itself answers
+// A node sees the device as /dev/vdb, /dev/vdc ... in mounts, df and findmnt; there
+// is no such file in its /dev, where only what it needs to run is. What remains to
+// be seen of the host: the device's number is a loop device's (7:N, in mountinfo
+// and stat), and two mount options that no real disk has: idmapped (newer
+// kernels), and resuid, which names the node's root by its id on the host. That
+// id is in the node's /proc/self/uid_map as well; without a reserve there is no
+// such option. A node cannot open the device: what only the disk itself answers
 // (tune2fs, fsck) is asked of the service desk. /proc/partitions and /sys/block
-// are masked in nodes, so lsblk shows nothing; who takes the mask off in there
+// are masked in nodes, so lsblk shows nothing; who takes the masks off in there
 // finds the host's block devices, a volume's as "/NAME.img".
 package volume

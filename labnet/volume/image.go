@@ -65,15 +65,10 @@ func format(ctx context.Context, image string, s Spec) error {
 	return full(image, s.Size)
 }
 
-// patience is how long the kernel may take to let go of an image.
-const patience = 10 * time.Second
-
 // waitUnused waits until nobody has the image open: a loop device closes it when
 // the last mount is gone, and that of a dead node goes a moment after its
 // processes. An image that does not exist is unused.
 func waitUnused(ctx context.Context, image string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		used, err := inUse(image)
 		if err != nil || !used {
@@ -102,5 +97,8 @@ func inUse(image string) (bool, error) {
 	if errors.Is(err, unix.EAGAIN) {
 		return true, nil
 	}
-	return false, err
+	if err != nil {
+		return false, host.Errorf("leases are needed: sysctl -w fs.leases-enable=1", "who uses its image cannot be told: %w", err)
+	}
+	return false, nil
 }

@@ -98,6 +98,13 @@ func (r record) make(ctx context.Context, s Spec) error {
 	return attach(r.image(s), r.point(s), s)
 }
 
+// How long the kernel may take to let go of the images of dead nodes: a reset
+// cannot go on before, the end of a lab can.
+const (
+	patience = 30 * time.Second
+	parting  = 10 * time.Second
+)
+
 // Renew gives a node that does not exist at present new file systems on its
 // volumes. It waits until the kernel has let go of the last ones.
 func Renew(ctx context.Context, state, node string) error {
@@ -120,7 +127,9 @@ func (r record) renew(ctx context.Context, s Spec) error {
 	if err := unmount(r.point(s)); err != nil {
 		return err
 	}
-	if err := waitUnused(ctx, r.image(s)); err != nil {
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := waitUnused(wait, r.image(s)); err != nil {
 		return err
 	}
 	return r.make(ctx, s)
@@ -144,6 +153,8 @@ func Sweep(ctx context.Context, state string) error {
 			errs = append(errs, s.named(unmount(r.point(s))))
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, parting)
+	defer cancel()
 	for _, s := range r.Volumes {
 		// Somebody who copied the host's mounts meanwhile may hold one for long:
 		// that device goes with its last user, and nothing of ours waits for it.
