@@ -11,6 +11,7 @@ import (
 
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
+	"github.com/situlab/situlab/labnet/volume"
 )
 
 // company begins an operation on all nodes: nothing else changes which
@@ -127,6 +128,9 @@ func (l *Lab) Reset(ctx context.Context) error {
 		if err := os.Rename(m.spec.Disk, filepath.Join(aside, m.site.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err // no disk: an earlier reset was interrupted
 		}
+		if err := volume.Renew(ctx, l.lock.dir, m.site.Name); err != nil {
+			return err
+		}
 		_, err := l.create(ctx, m, m.booting(), l.pristine)
 		return err
 	})
@@ -181,7 +185,9 @@ func (l *Lab) close(ctx context.Context) error {
 	close(l.gone)
 	l.wg.Wait() // nothing of ours works on the disk any more
 	if l.disk != nil && nodes == nil {
-		disk = l.disk.Remove()
+		if disk = volume.Sweep(ctx, l.lock.dir); disk == nil {
+			disk = l.disk.Remove()
+		}
 	}
 	if err := errors.Join(nodes, network, disk); err != nil {
 		l.lock.leave()

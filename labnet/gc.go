@@ -12,6 +12,7 @@ import (
 	"github.com/situlab/situlab/labnet/cable"
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node/oci"
+	"github.com/situlab/situlab/labnet/volume"
 )
 
 // GC removes everything that killed controllers left: it follows the intents in
@@ -63,7 +64,7 @@ func sweep(ctx context.Context, name string) ([]string, error) {
 	}
 	defer halting.Close()
 	removed, err := oci.Sweep(ctx, RuntimeState(name))
-	errs := []error{err, cable.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
+	errs := []error{err, cable.Sweep(ctx, dir), volume.Sweep(ctx, dir), host.OpenDisk(host.LabDisks(name)).Remove()}
 	if err := errors.Join(errs...); err != nil {
 		return removed, fmt.Errorf("lab %s: %w", name, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/situlab/situlab/labnet/host"
 	"github.com/situlab/situlab/labnet/node"
 	"github.com/situlab/situlab/labnet/node/oci"
+	"github.com/situlab/situlab/labnet/volume"
 	"github.com/situlab/situlab/scenarios"
 )
 
@@ -205,7 +206,7 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 		return nil, err
 	}
 	l.runtime = rt
-	if l.disk, err = host.NewDisk(ctx, host.LabDisks(cfg.Name), host.DiskBytes(len(cfg.Site.Nodes))); err != nil {
+	if l.disk, err = host.NewDisk(ctx, host.LabDisks(cfg.Name), host.DiskBytes(len(cfg.Site.Nodes))+volume.Room(l.volumeSpecs())); err != nil {
 		return nil, err
 	}
 	l.sw, err = cable.NewSwitch(ctx, cable.Config{Lab: cfg.Name, StateDir: lk.dir})
@@ -221,6 +222,9 @@ func New(ctx context.Context, cfg Config) (lab *Lab, err error) {
 		}
 	}
 	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	if err := l.makeVolumes(ctx); err != nil {
 		return nil, err
 	}
 	l.life.Lock() // a node may reboot while the others start
@@ -274,6 +278,7 @@ func (l *Lab) prepare() error {
 			Memory:    memoryLimit(n),
 			PIDs:      nodePIDs,
 			CPUShares: shares(n.Class),
+			Volumes:   l.nodeVolumes(n),
 		}}
 		if n.Class == scenarios.Admin && l.cfg.Desk != "" {
 			m.spec.Sockets = []node.Socket{{HostDir: l.cfg.Desk, Path: l.cfg.DeskPath}}
@@ -348,14 +353,14 @@ func (l *Lab) startCreated(ctx context.Context, ms []*machine, begin time.Time) 
 
 // pristine writes a node's files before its first boot.
 func (l *Lab) pristine(name string, n node.Node) error {
-	if l.cfg.Tree == nil {
-		return nil
+	var files []scenarios.TreeFile
+	if l.cfg.Tree != nil {
+		var err error
+		if files, err = l.cfg.Tree(l.nodes[name].site); err != nil {
+			return err
+		}
 	}
-	files, err := l.cfg.Tree(l.nodes[name].site)
-	if err != nil {
-		return err
-	}
-	return n.Write(nodeFiles(files, l.cfg.Start))
+	return n.Write(append(nodeFiles(files, l.cfg.Start), volumeRoots(l.nodes[name].site)...))
 }
 
 // create makes a machine's next incarnation and its cables; prepare may change

@@ -17,7 +17,7 @@ import (
 // The sources of this package are embedded for their doc comments: the schema
 // and its descriptions can then never differ from the types.
 //
-//go:embed site.go scenario.go expect.go signs.go tree.go
+//go:embed site.go volume.go scenario.go expect.go signs.go tree.go
 var sources embed.FS
 
 // schemaOf maps the kind of a file to its type.

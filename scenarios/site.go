@@ -149,6 +149,8 @@ type Node struct {
 	Rank int `yaml:"rank" json:"rank"`
 	// MemoryMB limits the node's memory in MiB; 0 means the class's default.
 	MemoryMB int `yaml:"memoryMB,omitempty" json:"memoryMB,omitempty"`
+	// Volumes are its data disks, beside the one of its root.
+	Volumes []Volume `yaml:"volumes,omitempty" json:"volumes,omitempty"`
 	// Group is the group of users who work on it (workstations).
 	Group string `yaml:"group,omitempty" json:"group,omitempty"`
 	// User is the person who works on it (workstations).

@@ -205,6 +205,7 @@ func (c *siteChecker) nodeList() {
 		if n.MemoryMB < 0 || n.MemoryMB > 65536 {
 			c.failAt(p+".memoryMB", "%s.memoryMB: %d; 0 to 65536", p, n.MemoryMB)
 		}
+		c.volumes(p, n)
 		if len(n.Interfaces) == 0 && n.Name != "" {
 			c.failAt(p+".interfaces", "%s.interfaces: node %s has none", p, n.Name)
 		}

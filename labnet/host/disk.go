@@ -64,9 +64,12 @@ func NewDisk(ctx context.Context, dir string, size int64) (*Disk, error) {
 	return d, nil
 }
 
-// tool runs a program of the host; its own words are the error.
-func tool(ctx context.Context, debian, hint, what, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+// Tool runs a program of the host, of a Debian package, with some variables more
+// in its environment; its own words are the error, after what it was wanted for.
+func Tool(ctx context.Context, debian, hint, what string, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
@@ -90,7 +93,7 @@ func (d *Disk) Mount() string { return filepath.Join(d.dir, "disk") }
 func (d *Disk) format(ctx context.Context) error {
 	// No journal of its own is kept across a power cut of the host: the lab is
 	// gone then. -m 0: the reserve would protect nobody (overlay writes as root).
-	return tool(ctx, "e2fsprogs", "free some space or set SITULAB_HOME to a larger disk", "the lab's disk cannot be formatted", "mkfs.ext4", "-q", "-F", "-m", "0", "-i", "8192",
+	return Tool(ctx, "e2fsprogs", "free some space or set SITULAB_HOME to a larger disk", "the lab's disk cannot be formatted", nil, "mkfs.ext4", "-q", "-F", "-m", "0", "-i", "8192",
 		"-O", "^resize_inode", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-L", "situlab", d.image())
 }
 
@@ -98,8 +101,8 @@ func (d *Disk) mount(ctx context.Context) error {
 	// noinit_itable: zeroing the inode tables in the background punches holes into
 	// the image (loop turns "write zeroes" into that), room that the host may then
 	// give to somebody else.
-	err := tool(ctx, "mount", "loop devices are needed: modprobe loop; a container needs /dev/loop-control and the right to mount", "the lab's disk cannot be mounted",
-		"mount", "-t", "ext4", "-o", "loop,noatime,nosuid,nodev,noinit_itable,commit=60", d.image(), d.Mount())
+	err := Tool(ctx, "mount", "loop devices are needed: modprobe loop; a container needs /dev/loop-control and the right to mount", "the lab's disk cannot be mounted",
+		nil, "mount", "-t", "ext4", "-o", "loop,noatime,nosuid,nodev,noinit_itable,commit=60", d.image(), d.Mount())
 	if err != nil {
 		return err
 	}

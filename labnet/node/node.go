@@ -33,6 +33,21 @@ type Spec struct {
 	// one listening unix socket in it: today only the desk's, on the
 	// administration workstation. The runtime's own notify socket is not listed.
 	Sockets []Socket
+	// Volumes are the file systems that the node has beside its root. Their disks
+	// are the lab's and survive what the node does: each life of the node finds
+	// them mounted again.
+	Volumes []Volume
+}
+
+// Volume is a file system of the host, shown in a node with its owners shifted to
+// the node's ids: 0 on the disk is the node's root.
+type Volume struct {
+	// Dir is where it is mounted on the host.
+	Dir string `json:"dir"`
+	// Path is where it appears inside the node, absolute and clean. What a node
+	// that has run before has in that place may keep it from appearing, as in life:
+	// a file, or a link.
+	Path string `json:"path"`
 }
 
 // Socket is a host directory holding one listening unix socket, shown in the
@@ -151,15 +166,17 @@ type Node interface {
 	// node runs or not, as long as it is created.
 	Open(path string) (*os.File, error)
 	// Write puts files into the node's disk, running or not, with owner and
-	// time; parents that are missing are made (root, 0755).
+	// time; parents that are missing are made (root, 0755). What lies on a volume
+	// is written there.
 	Write(files []File) error
 	// Delete removes files (not directories with content) from the disk.
 	Delete(paths []string) error
 	// Layer is the host directory of the node's writable layer (an overlay's
-	// upper directory), to be read only, and without following links.
+	// upper directory), to be read only, and without following links. What is on a
+	// volume is not in it.
 	Layer() string
-	// Root is the host's view of the node's root file system, without what the
-	// node mounted over it: for marks of fanotify(7) and for [os.OpenRoot] while
+	// Root is the host's view of the node's root file system, without what is
+	// mounted over it (volumes too): for marks of fanotify(7) and for [os.OpenRoot] while
 	// the node is stopped, never for opening files of a running node by path.
 	Root() string
 	// CGroup is the path of the node's cgroup relative to a hierarchy's root.

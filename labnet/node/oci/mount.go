@@ -36,13 +36,19 @@ func inDir(dir string, f func() error) error {
 // AttachMapped mounts a read-only view of dir at target with all owners shifted
 // by the user namespace: mount_setattr(2), Linux 5.12; on overlay 5.19.
 func AttachMapped(dir, target string, userns *os.File) error {
+	return attachMapped(dir, target, userns, unix.MOUNT_ATTR_RDONLY, 0)
+}
+
+// attachMapped is AttachMapped with the attributes to set and to clear.
+func attachMapped(dir, target string, userns *os.File, set, clear uint64) error {
 	tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("open_tree %s: %w", dir, err)
 	}
 	defer unix.Close(tree)
 	attr := unix.MountAttr{
-		Attr_set:    unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY,
+		Attr_set:    unix.MOUNT_ATTR_IDMAP | set,
+		Attr_clr:    clear,
 		Propagation: unix.MS_PRIVATE,
 		Userns_fd:   uint64(userns.Fd()),
 	}

@@ -17,31 +17,50 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 // pipes, sockets, devices and files of the kernel (procfs, sysfs, cgroups) are
 // refused. The content is the candidate's: read it with a limit.
 func (d *door) Open(name string) (*os.File, error) {
-	root, err := d.openRoot()
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(root)
-	f, err := openRegular(root, name)
+	f, err := d.openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: open %s: %w", d.rec.Name, name, err)
 	}
 	return f, nil
 }
 
-// openRoot returns the node's root directory: PID 1's while it lives, with the
-// check made after the opening, so that the pid cannot be another process'.
-func (d *door) openRoot() (int, error) {
-	if p, err := d.rec.live(); err == nil {
-		defer p.close()
-		fd, err := openDir(fmt.Sprintf("/proc/%d/root", d.rec.PID))
-		if _, lerr := startTime(d.rec.PID); err == nil && lerr == nil {
-			return fd, nil
-		} else if err == nil {
-			unix.Close(fd)
-		}
+func (d *door) openFile(name string) (*os.File, error) {
+	if root, ok := d.openRoot(); ok {
+		defer unix.Close(root)
+		return openRegular(root, name)
 	}
-	return d.openDisk()
+	disks, err := d.openDisks()
+	if err != nil {
+		return nil, err
+	}
+	defer disks.close()
+	if !path.IsAbs(name) || path.Clean(name) == "/" {
+		return nil, fmt.Errorf("an absolute path of a file is needed: %w", os.ErrInvalid)
+	}
+	disk, name, err := disks.of(name)
+	if err != nil {
+		return nil, err
+	}
+	return openRegular(disk.fd, name)
+}
+
+// openRoot returns PID 1's root directory if it lives, with the check made after
+// the opening, so that the pid cannot be another process'.
+func (d *door) openRoot() (int, bool) {
+	p, err := d.rec.live()
+	if err != nil {
+		return -1, false
+	}
+	defer p.close()
+	fd, err := openDir(fmt.Sprintf("/proc/%d/root", d.rec.PID))
+	if err != nil {
+		return -1, false
+	}
+	if _, err := startTime(d.rec.PID); err != nil {
+		unix.Close(fd)
+		return -1, false
+	}
+	return fd, true
 }
 
 // openDisk returns the root of the disk, below the node's own mounts.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/situlab/situlab/labnet/node"
 )
 
 // record is what is written about a node before anything of it is made, and
@@ -16,6 +18,8 @@ type record struct {
 	CGroup string `json:"cgroup"`
 	Disk   string `json:"disk"`
 	IDBase uint32 `json:"idBase"`
+	// Volumes tell who only attaches to the node where to write.
+	Volumes []node.Volume `json:"volumes,omitempty"`
 	// PID and Start name PID 1 once it exists.
 	PID   int    `json:"pid,omitempty"`
 	Start string `json:"start,omitempty"`

@@ -166,6 +166,11 @@ func check(s node.Spec) error {
 			}
 		}
 	}
+	for _, v := range s.Volumes {
+		if err := checkVolume(v); err != nil {
+			return bad("volume %s: %v", v.Path, err)
+		}
+	}
 	for _, k := range s.Sockets {
 		if !filepath.IsAbs(k.HostDir) || !filepath.IsAbs(k.Path) {
 			return bad("socket %s: absolute paths are needed", k.Path)
@@ -201,7 +206,7 @@ func (r *Runtime) create(ctx context.Context, s node.Spec) (_ *Node, err error) 
 			return nil, fmt.Errorf("remains of node %s: %w", s.Name, err)
 		}
 	}
-	rec := record{Lab: s.Lab, Name: s.Name, CGroup: cgroupOf(s.Lab, s.Name), Disk: s.Disk, IDBase: s.IDBase}
+	rec := record{Lab: s.Lab, Name: s.Name, CGroup: cgroupOf(s.Lab, s.Name), Disk: s.Disk, IDBase: s.IDBase, Volumes: s.Volumes}
 	if err := makeNodeDir(dir, s.IDBase); err != nil {
 		return nil, err
 	}
@@ -289,6 +294,10 @@ func (n *Node) prepare() error {
 			return err
 		}
 	}
+	volumes, err := n.mountVolumes(userns, fresh)
+	if err != nil {
+		return err
+	}
 	if err := mountNotify(filepath.Join(n.dir, "host")); err != nil {
 		return err
 	}
@@ -305,6 +314,7 @@ func (n *Node) prepare() error {
 	if err != nil {
 		return err
 	}
+	c.Mounts = append(c.Mounts, volumes...)
 	return writeJSON(filepath.Join(n.dir, "config.json"), c)
 }
 
@@ -368,7 +378,11 @@ func (n *Node) runcCreate(ctx context.Context) error {
 		return err
 	}
 	// Inside, these are mounted now; the host needs their names no more.
-	for _, d := range []string{"pts", "host"} {
+	names := []string{"pts", "host"}
+	for i := range n.spec.Volumes {
+		names = append(names, volumeName(i))
+	}
+	for _, d := range names {
 		if err := unmount(filepath.Join(n.dir, d)); err != nil {
 			return err
 		}

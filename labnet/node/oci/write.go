@@ -20,18 +20,18 @@ import (
 // times of its directory stay what they were. What the node mounts over its
 // disk (/run, /dev, /proc, /sys) cannot be written.
 func (d *door) Write(files []node.File) error {
-	root, err := d.openDisk()
+	disks, err := d.openDisks()
 	if err != nil {
 		return fmt.Errorf("node %s: %w", d.rec.Name, err)
 	}
-	defer unix.Close(root)
+	defer disks.close()
 	var acc accounts
 	known := false
 	for _, f := range files {
 		uid, gid := uint32(0), uint32(0)
 		if f.User != "" || f.Group != "" {
 			if !known || changesAccounts(files) {
-				if acc, err = d.diskAccounts(root); err != nil {
+				if acc, err = d.diskAccounts(disks.root.fd); err != nil {
 					return fmt.Errorf("node %s: %w", d.rec.Name, err)
 				}
 				known = true
@@ -45,7 +45,7 @@ func (d *door) Write(files []node.File) error {
 				return fmt.Errorf("node %s: write %s: %w", d.rec.Name, f.Path, err)
 			}
 		}
-		if err := d.writeOne(root, f, int(d.rec.IDBase+uid), int(d.rec.IDBase+gid)); err != nil {
+		if err := disks.write(f, int(uid), int(gid)); err != nil {
 			return fmt.Errorf("node %s: write %s: %w", d.rec.Name, f.Path, err)
 		}
 	}
@@ -89,6 +89,8 @@ func (d *door) diskAccounts(root int) (accounts, error) {
 // kernelDirs are mounted over in every node.
 var kernelDirs = []string{"dev", "proc", "run", "sys"}
 
+func isKernelDir(name string) bool { return slices.Contains(kernelDirs, name) }
+
 // split checks a path and cuts it into its directory and its last name.
 func split(name string) (dir, base string, err error) {
 	clean := path.Clean(name)
@@ -96,22 +98,34 @@ func split(name string) (dir, base string, err error) {
 		return "", "", fmt.Errorf("an absolute path of a file is needed: %w", os.ErrInvalid)
 	}
 	first, _, _ := strings.Cut(clean[1:], "/")
-	if slices.Contains(kernelDirs, first) {
+	if isKernelDir(first) {
 		return "", "", fmt.Errorf("/%s is not on the node's disk: %w", first, os.ErrInvalid)
 	}
 	return path.Dir(clean), path.Base(clean), nil
 }
 
-func (d *door) writeOne(root int, f node.File, uid, gid int) error {
-	dirName, base, err := split(f.Path)
+// write writes one file; the ids are the node's.
+func (ds *disks) write(f node.File, uid, gid int) error {
+	if _, _, err := split(f.Path); err != nil {
+		return err
+	}
+	d, name, err := ds.of(f.Path)
 	if err != nil {
 		return err
 	}
-	dir, err := d.makeDirs(root, dirName, f.ModTime)
+	uid, gid = d.base+uid, d.base+gid
+	if name == "/" { // of a volume
+		if !f.Mode.IsDir() {
+			return fmt.Errorf("a volume is mounted there: %w", os.ErrExist)
+		}
+		return writeDir(d.fd, ".", f, uid, gid)
+	}
+	dir, err := d.makeDirs(path.Dir(name), f.ModTime)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(dir)
+	base := path.Base(name)
 	restore, err := keepTimes(dir)
 	if err != nil {
 		return err
@@ -139,12 +153,12 @@ func (d *door) writeOne(root int, f node.File, uid, gid int) error {
 
 // makeDirs opens a directory of the disk and makes what is missing of it, one
 // name at a time, resolved within the node.
-func (d *door) makeDirs(root int, name string, at time.Time) (int, error) {
-	fd, err := openat2(root, name, unix.O_PATH|unix.O_DIRECTORY, inRoot|unix.RESOLVE_NO_XDEV)
+func (d disk) makeDirs(name string, at time.Time) (int, error) {
+	fd, err := d.open(name)
 	if !errors.Is(err, unix.ENOENT) || name == "/" {
 		return fd, err
 	}
-	parent, err := d.makeDirs(root, path.Dir(name), at)
+	parent, err := d.makeDirs(path.Dir(name), at)
 	if err != nil {
 		return -1, err
 	}
@@ -157,9 +171,8 @@ func (d *door) makeDirs(root int, name string, at time.Time) (int, error) {
 	if err := unix.Mkdirat(parent, base, 0o755); err != nil {
 		return -1, errors.Join(err, restore())
 	}
-	b := int(d.rec.IDBase)
 	err = errors.Join(
-		unix.Fchownat(parent, base, b, b, unix.AT_SYMLINK_NOFOLLOW),
+		unix.Fchownat(parent, base, d.base, d.base, unix.AT_SYMLINK_NOFOLLOW),
 		chmodAt(parent, base, 0o755),
 		setTime(parent, base, at),
 		restore())
@@ -275,25 +288,32 @@ func unixMode(m os.FileMode) uint32 {
 // Delete removes files, links and empty directories from the disk; what is not
 // there is no error.
 func (d *door) Delete(paths []string) error {
-	root, err := d.openDisk()
+	disks, err := d.openDisks()
 	if err != nil {
 		return fmt.Errorf("node %s: %w", d.rec.Name, err)
 	}
-	defer unix.Close(root)
+	defer disks.close()
 	for _, p := range paths {
-		if err := deleteOne(root, p); err != nil {
+		if err := disks.delete(p); err != nil {
 			return fmt.Errorf("node %s: delete %s: %w", d.rec.Name, p, err)
 		}
 	}
 	return nil
 }
 
-func deleteOne(root int, name string) error {
-	dirName, base, err := split(name)
+func (ds *disks) delete(p string) error {
+	if _, _, err := split(p); err != nil {
+		return err
+	}
+	d, name, err := ds.of(p)
 	if err != nil {
 		return err
 	}
-	dir, err := openat2(root, dirName, unix.O_PATH|unix.O_DIRECTORY, inRoot|unix.RESOLVE_NO_XDEV)
+	if name == "/" {
+		return fmt.Errorf("a volume is mounted there: %w", os.ErrInvalid)
+	}
+	base := path.Base(name)
+	dir, err := d.open(path.Dir(name))
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
