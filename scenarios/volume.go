@@ -25,13 +25,13 @@ type Volume struct {
 	Mount string `yaml:"mount" json:"mount"`
 	// SizeMB is the size of the disk in MiB, 16 to 4096; ext4 needs some of it for
 	// itself.
-	SizeMB int `yaml:"size_mb" json:"sizeMB" jsonschema:"minimum=16,maximum=4096"`
+	SizeMB int `yaml:"sizeMB" json:"sizeMB" jsonschema:"minimum=16,maximum=4096"`
 	// Inodes is how many files and directories fit, 11 that ext4 needs included; it
 	// is rounded up a little. The default is one for each 16 KiB.
 	Inodes int `yaml:"inodes,omitempty" json:"inodes,omitempty" jsonschema:"minimum=64"`
 	// ReservedPercent of the blocks are for root alone, 0 to 50; the default is 5, as
 	// mke2fs has it.
-	ReservedPercent *int `yaml:"reserved_percent,omitempty" json:"reservedPercent,omitempty" jsonschema:"minimum=0,maximum=50"`
+	ReservedPercent *int `yaml:"reservedPercent,omitempty" json:"reservedPercent,omitempty" jsonschema:"minimum=0,maximum=50"`
 	// Owner of the volume's root directory: USER or USER:GROUP, names of the node or
 	// numbers; the default is root.
 	Owner string `yaml:"owner,omitempty" json:"owner,omitempty"`
@@ -102,15 +102,15 @@ func (c *siteChecker) volumes(p string, n Node) {
 			}
 		}
 		sized := v.SizeMB >= minVolumeMB && v.SizeMB <= maxVolumeMB
-		if !sized && c.readable(q+".size_mb") {
-			c.failAt(q+".size_mb", "%s.size_mb: %d; %d to %d", q, v.SizeMB, minVolumeMB, maxVolumeMB)
+		if !sized && c.readable(q+".sizeMB") {
+			c.failAt(q+".sizeMB", "%s.sizeMB: %d; %d to %d", q, v.SizeMB, minVolumeMB, maxVolumeMB)
 		}
 		// ext4 has at most one for each block of 4 KiB.
 		if most := v.SizeMB * 256; sized && c.readable(q+".inodes") && (v.Inodes < minInodes || v.Inodes > most) {
 			c.failAt(q+".inodes", "%s.inodes: %d; %d to %d on %d MiB", q, v.Inodes, minInodes, most, v.SizeMB)
 		}
 		if r := v.Reserved(); r < 0 || r > maxReserved {
-			c.failAt(q+".reserved_percent", "%s.reserved_percent: %d; 0 to %d", q, r, maxReserved)
+			c.failAt(q+".reservedPercent", "%s.reservedPercent: %d; 0 to %d", q, r, maxReserved)
 		}
 		if v.Owner != "" && !ownerPattern.MatchString(v.Owner) {
 			c.failAt(q+".owner", "%s.owner: %q is not USER or USER:GROUP", q, v.Owner)

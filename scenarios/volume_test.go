@@ -32,9 +32,9 @@ func withVolumes(t *testing.T, volumes string) (*Site, []byte) {
 
 func TestVolumes(t *testing.T) {
 	site, raw := withVolumes(t, `
-      - {name: data, mount: /srv/data, size_mb: 16}
-      - {name: base, mount: /var/lib/postgresql, size_mb: 4096, inodes: 64, reserved_percent: 0, owner: "postgres:ssl-cert", mode: "2750"}
-      - {name: temp, mount: /tmp, size_mb: 64, mode: "1777"}
+      - {name: data, mount: /srv/data, sizeMB: 16}
+      - {name: base, mount: /var/lib/postgresql, sizeMB: 4096, inodes: 64, reservedPercent: 0, owner: "postgres:ssl-cert", mode: "2750"}
+      - {name: temp, mount: /tmp, sizeMB: 64, mode: "1777"}
 `)
 	site, err := Expand(site, 7)
 	if err != nil {
@@ -75,13 +75,13 @@ func TestVolumes(t *testing.T) {
 
 // TestVolumeSchema: an editor that has the schema finds what it can.
 func TestVolumeSchema(t *testing.T) {
-	_, raw := withVolumes(t, "      - {name: data, mount: /srv/data, size_mb: 16, reserved_percent: 0, inodes: 64}\n")
+	_, raw := withVolumes(t, "      - {name: data, mount: /srv/data, sizeMB: 16, reservedPercent: 0, inodes: 64}\n")
 	if err := validate(t, "Site", raw); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range [][2]string{
-		{"size_mb: 16", "size_mb: 15"}, {"size_mb: 16", "size_mb: 4097"}, {"size_mb: 16", "sizeMB: 16"}, {"size_mb: 16,", ""},
-		{"reserved_percent: 0", "reserved_percent: 51"}, {"reserved_percent: 0", "reserved_percent: -1"},
+		{"sizeMB: 16", "sizeMB: 15"}, {"sizeMB: 16", "sizeMB: 4097"}, {"sizeMB: 16", "sizeGB: 16"}, {"sizeMB: 16,", ""},
+		{"reservedPercent: 0", "reservedPercent: 51"}, {"reservedPercent: 0", "reservedPercent: -1"},
 		{"inodes: 64", "inodes: 63"}, {"mount: /srv/data,", ""}, {"name: data,", ""},
 	} {
 		bad := strings.Replace(string(raw), c[0], c[1], 1)

@@ -276,6 +276,19 @@ var french = map[string]string{
 	"missing closing ): `%s`":                                      "il manque « ) » dans `%s`",
 	"error parsing regexp: %s":                                     "expression régulière illisible : %s",
 
+	// Volumes.
+	"%d; %d to %d on %d MiB": "%s ; de %s à %s sur %s Mio",
+	"%d; %d to %d":           "%s ; de %s à %s",
+	"%d; 0 to %d":            "%s ; de 0 à %s",
+	"%s lies on volume %q (%s); mount it beside":    "%s est sur le volume %s (%s) ; le monter à côté",
+	"volume %q (%s) lies below %s; mount it beside": "le volume %s (%s) est sous %s ; le monter à côté",
+	"volume %q is mounted at %s already":            "le volume %s est déjà monté sur %s",
+	"%d volumes; a node has at most %d":             "%s volumes ; un nœud en a au plus %s",
+	"node %s has two volumes called %q":             "le nœud %s a deux volumes de nom %s",
+	"%q is not USER or USER:GROUP":                  "%s n'est ni UTILISATEUR ni UTILISATEUR:GROUPE",
+	"a node does not start with an empty disk at %s; mount it elsewhere, as under /srv or /var/lib":                               "un nœud ne démarre pas avec un disque vide sur %s ; le monter ailleurs, par exemple sous /srv ou /var/lib",
+	"%q is no path of a mount: names of letters, digits, dots, dashes and underscores, none of them . or .., no slash at the end": "%s n'est pas un point de montage : des noms faits de lettres, chiffres, points, tirets et soulignés, aucun . ni .., pas de barre à la fin",
+
 	// Labs.
 	"no lab %q; labs: situlab lab list":                                                          "pas de laboratoire %s ; la liste : situlab lab list",
 	"lab %q has no node %q; nodes: situlab lab inspect %s":                                       "le laboratoire %s n'a pas de nœud %s ; la liste : situlab lab inspect %s",
