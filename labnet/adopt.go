@@ -179,6 +179,12 @@ func (l *Lab) Leave() error {
 	return err
 }
 
+// Discard removes what a dead controller left of one lab; nothing left is no error.
+func Discard(ctx context.Context, name string) error {
+	_, err := sweep(ctx, name)
+	return err
+}
+
 // Keep says that the lab's session can be resumed should its controller die, and
 // from where. Empty takes that back.
 func (l *Lab) Keep(session, folder string) error {

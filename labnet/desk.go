@@ -71,6 +71,9 @@ func AdoptDesk(session string) (*Desk, error) {
 // Dir is where the session's socket belongs.
 func (d *Desk) Dir() string { return d.dir }
 
+// DeskHeld says whether the session lives.
+func DeskHeld(session string) bool { return host.Held(filepath.Join(desks(), session+deskLock)) }
+
 // Leave gives the desk up as it is, for AdoptDesk or gc.
 func (d *Desk) Leave() error {
 	if d.lock == nil {

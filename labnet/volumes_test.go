@@ -353,17 +353,17 @@ func TestGCOfVolumes(t *testing.T) {
 		return err == nil && len(points) == 1
 	}
 	// What runs keeps its volumes.
-	if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 || !mounted() {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || len(removed) > 0 || !mounted() {
 		t.Errorf("gc of a lab that lives removed %v, %v", removed, err)
 	}
 	if err := lab.Close(context.Background()); !errors.Is(err, errStuck) || !mounted() {
 		t.Errorf("close: %v", err)
 	}
-	if removed, err := labnet.GC(t.Context()); err != nil || !slices.Contains(removed, "lab "+name) {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || !slices.Contains(removed, "lab "+name) {
 		t.Errorf("gc removed %v, %v", removed, err)
 	}
 	noVolumeLeft(t, name)
-	if removed, err := labnet.GC(t.Context()); err != nil || len(removed) > 0 {
+	if removed, err := labnet.GC(t.Context(), nil); err != nil || len(removed) > 0 {
 		t.Errorf("a second gc removed %v, %v", removed, err)
 	}
 }

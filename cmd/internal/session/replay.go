@@ -23,6 +23,10 @@ type past struct {
 	kinds       map[string]string  // of all terminals so far
 	consoles    uint32             // opened so far
 	off         map[string]bool    // nodes that were off
+	examined    bool               // the examinations are over, or the lab is down
+	revealed    bool               // the facts are
+	sealed      bool               // the bundle's files are
+	ended       bool               // the journal has its last record
 	desk        []*evidence.Record // what the candidate had sealed, of the last minute
 }
 
@@ -114,9 +118,9 @@ func (p *past) forgetOld(died int64) {
 	p.desk = slices.DeleteFunc(p.desk, func(r *evidence.Record) bool { return r.BootNS < died-int64(againFor) })
 }
 
-// sealed finds what the same call had sealed before the death, and takes it out:
+// saidBefore finds what the same call had sealed before the death, and takes it out:
 // said twice in life, it counts twice.
-func (p *past) sealed(v evidence.Payload) (uint64, bool) {
+func (p *past) saidBefore(v evidence.Payload) (uint64, bool) {
 	i := slices.IndexFunc(p.desk, func(r *evidence.Record) bool { return sameSaid(r.Payload(), v) })
 	if i < 0 {
 		return 0, false
@@ -187,6 +191,14 @@ func (p *past) take(s *Session, r *evidence.Record) {
 				p.joiner.Known(v.LoginSession, watch.Origin{Terminal: v.Terminal, Via: v.Via, Detached: v.Detached})
 			}
 		}
+	case *evidence.ExamDone, *evidence.LabDown:
+		p.examined = true
+	case *evidence.SessionFacts:
+		p.revealed = true
+	case *evidence.SessionFiles:
+		p.sealed = true
+	case *evidence.SessionEnd:
+		p.ended = true
 	case *evidence.LabNode:
 		p.off[r.Node] = v.Event == evidence.NodeOff
 	case *evidence.FileChange:

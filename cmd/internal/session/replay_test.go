@@ -40,7 +40,7 @@ func TestSealedBefore(t *testing.T) {
 		{"the diagnosis", &evidence.Diagnosis{Element: "rt1", Cause: "a", TextSeq: 9}, diagnosis},
 		{"another cause", &evidence.Diagnosis{Element: "rt1", Cause: "b"}, 0},
 	} {
-		if seq, was := p.sealed(c.said); seq != c.seq || was != (c.seq != 0) {
+		if seq, was := p.saidBefore(c.said); seq != c.seq || was != (c.seq != 0) {
 			t.Errorf("%s: %d, %v, want %d", c.what, seq, was, c.seq)
 		}
 	}

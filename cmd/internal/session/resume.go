@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/situlab/situlab/cmd/internal/control"
@@ -29,9 +30,17 @@ func (e *ResumeError) Error() string {
 func (e *ResumeError) InputError() {}
 
 // Orphans lists the sessions whose controller has died and that can be resumed,
-// with their folders.
+// with their folders: by the labs that they left, and among this host's sessions
+// those that died while they wrote their results.
 func Orphans() map[string]string {
 	out := map[string]string{}
+	kept, _ := filepath.Glob(filepath.Join(host.Home(), "sessions", "*", keptName))
+	for _, file := range kept {
+		dir := filepath.Dir(file)
+		if id := filepath.Base(dir); !labnet.DeskHeld(id) {
+			out[id] = dir
+		}
+	}
 	for _, l := range labnet.List() {
 		if !l.Alive && l.Session != "" && Resumable(l.Folder) {
 			out[l.Session] = l.Folder
@@ -80,12 +89,32 @@ func Resume(ctx context.Context, dir, tool string, u *ui.UI) (_ *Result, err err
 		return nil, err
 	}
 	s.past = s.replay(records)
+	if s.past.examined {
+		return s.concludeDown(ctx)
+	}
 	if err := s.adoptLab(ctx, d.Dir(), records, left); err != nil {
 		return nil, err
 	}
 	s.ui.Step(s.ui.T("épreuve %s reprise ; temps restant : %s", "session %s taken over; time left: %s"), s.id, clockText(s.clock.Left()))
 	res, _, err := s.conclude(ctx, s.result(), s.playAgain(ctx, d.Dir()))
 	return res, err
+}
+
+// concludeDown writes the results of a session that had nothing more to do than
+// that; what is left of its lab goes.
+func (s *Session) concludeDown(ctx context.Context) (*Result, error) {
+	res := s.result()
+	res.Entered = true
+	s.up = true // its desk goes with the lab
+	if err := labnet.Discard(ctx, s.labName()); err != nil {
+		return nil, err
+	}
+	if err := s.settle(res); err != nil {
+		return nil, s.unsettled(err)
+	}
+	res.Interrupted = s.finished == evidence.FinishInterrupted
+	s.ui.Step(s.ui.T("résultats de l'épreuve %s écrits", "results of session %s written"), s.id)
+	return res, s.unkeep()
 }
 
 // continueJournal opens the journal where the dead controller left it.

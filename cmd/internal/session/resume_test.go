@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func killedWhen(t *testing.T, out string, now func() bool) {
 // A session outlives its controller, wherever that dies: it has the verdict that
 // it would have had.
 func TestResume(t *testing.T) {
-	for _, after := range []string{"session.enter", "message.notice", "message.diagnosis", "exam.permanence"} {
+	for _, after := range []string{"session.enter", "message.notice", "message.diagnosis", "exam.permanence", "lab.down", "session.files", "session.end"} {
 		t.Run(after, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "session")
 			killed(t, out, after)
@@ -118,7 +119,7 @@ func TestResume(t *testing.T) {
 					t.Errorf("%s is %q", id, got)
 				}
 			}
-			if !holds(p, func(_ *evidence.Record, r *evidence.SessionResumed) bool {
+			if over := slices.Contains([]string{"lab.down", "session.files", "session.end"}, after); !over && !holds(p, func(_ *evidence.Record, r *evidence.SessionResumed) bool {
 				t.Logf("halted %d ms after the death, unseen: %v", (r.HaltedNS-r.DiedNS)/1e6, r.Unseen)
 				return r.HaltedNS > r.DiedNS && r.HaltedNS-r.DiedNS < 2e9 || after == "exam.permanence"
 			}) {

@@ -21,28 +21,34 @@ func (s *Session) records() ([]*evidence.Record, error) {
 	return s.journal.Records(context.Background())
 }
 
-// settle reveals the facts, grades, and writes bundle, verdict and report.
+// settle reveals the facts, grades, and writes bundle, verdict and report. What a
+// controller that died had sealed is not sealed again.
 func (s *Session) settle(res *Result) error {
-	s.put(&evidence.SessionFacts{Salt: s.salt, Facts: s.facts})
-	records, err := s.records()
-	if err != nil {
-		return err
-	}
-	v, err := grader.Grade(records)
-	if err != nil {
-		return err
-	}
 	files, err := s.sealedFiles()
 	if err != nil {
 		return err
 	}
-	sums := map[string]string{}
-	for name, data := range files {
-		sum := sha256.Sum256(data)
-		sums[name] = hex.EncodeToString(sum[:])
+	var done past
+	if s.past != nil {
+		done = *s.past
 	}
-	s.put(&evidence.SessionFiles{SHA256: sums})
-	s.put(&evidence.SessionEnd{Exit: v.ExitCode()})
+	if !done.revealed {
+		s.put(&evidence.SessionFacts{Salt: s.salt, Facts: s.facts})
+	}
+	if !done.ended {
+		records, err := s.records()
+		if err != nil {
+			return err
+		}
+		v, err := grader.Grade(records)
+		if err != nil {
+			return err
+		}
+		if !done.sealed {
+			s.put(sumsOf(files))
+		}
+		s.put(&evidence.SessionEnd{Exit: v.ExitCode()})
+	}
 	journal, err := s.journal.Files(context.Background())
 	if err != nil {
 		return err
@@ -53,7 +59,8 @@ func (s *Session) settle(res *Result) error {
 		return err
 	}
 	// The last record is part of what is graded for good.
-	if v, err = grader.Grade(bundle.Records); err != nil {
+	v, err := grader.Grade(bundle.Records)
+	if err != nil {
 		return err
 	}
 	verdict, err := v.JSON()
@@ -73,6 +80,16 @@ func (s *Session) settle(res *Result) error {
 	}
 	res.Grade = v
 	return os.WriteFile(res.Report, page.Bytes(), 0o600)
+}
+
+// sumsOf seals the bundle's files beside the journal.
+func sumsOf(files map[string][]byte) *evidence.SessionFiles {
+	sums := map[string]string{}
+	for name, data := range files {
+		sum := sha256.Sum256(data)
+		sums[name] = hex.EncodeToString(sum[:])
+	}
+	return &evidence.SessionFiles{SHA256: sums}
 }
 
 func readBack(files map[string][]byte) (*evidence.Bundle, error) {

@@ -44,7 +44,7 @@ func (c *call) seal(p evidence.Payload) (uint64, error) {
 	}
 	if c.again && c.s.past != nil {
 		c.s.mu.Lock()
-		seq, was := c.s.past.sealed(p)
+		seq, was := c.s.past.saidBefore(p)
 		c.s.mu.Unlock()
 		_, more := p.(*evidence.DiagnosisText) // the form follows
 		if was && !more {
