@@ -113,6 +113,7 @@ const (
 	NotOpposable           Reason = "not_opposable"
 	ScaledTime             Reason = "scaled_time"
 	InterruptedSession     Reason = "interrupted_session"
+	ResumedSession         Reason = "resumed_session"
 	UnsupportedDeclaration Reason = "restored_declared_while_red"
 )
 
@@ -494,6 +495,11 @@ var flagReasons = map[Reason]flagReason{
 		"The session was interrupted before its normal end."), tx(
 		"Le candidat a-t-il eu le temps prévu ?",
 		"Did the candidate have the time planned?")},
+	ResumedSession: {false, tx(
+		"L’épreuve a été reprise {n} fois après la mort du programme qui la conduit. Au plus {unseen} s n’ont pas été observées ; programmes commencés alors : {m}. Le temps perdu a été rendu.",
+		"The session was taken over {n} {n|time|times} after the death of the program that conducts it. At most {unseen} s were not observed; programs begun then: {m}. The time lost was given back."), tx(
+		"Le candidat a-t-il été gêné par cette coupure ?",
+		"Was the candidate hindered by this break?")},
 	UnsupportedDeclaration: {false, tx(
 		"Le rétablissement définitif a été déclaré alors que des services étaient encore en échec : {probes}.",
 		"Service was declared definitively restored while some was still failing: {probes}."), tx(

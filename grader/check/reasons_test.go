@@ -681,6 +681,11 @@ func TestEveryFlag(t *testing.T) {
 			s.Reveal()
 			return s
 		},
+		check.ResumedSession: func() *synth.Session {
+			return session(func(s *synth.Session) {
+				s.Add("c", "", "", &evidence.SessionResumed{LastNS: 1e9, DiedNS: 1.1e9, HaltedNS: 1.2e9, ResumeNS: 9e9, Unseen: []string{"adm1 12 sleep"}})
+			})
+		},
 		check.UnsupportedDeclaration: func() *synth.Session { return synth.DiskOnly(1) },
 	}
 	for _, code := range check.FlagCodes() {

@@ -121,7 +121,7 @@ func Flags(v *View) []Flag {
 	for _, f := range []func(*View) *Flag{
 		flagPerimeter, flagOutside, flagDataLost, flagWidened, flagRestoredWhileRed, flagDiagnosisAfter,
 		flagUnattributed, flagUnexplained, flagHints, flagHost, flagControl, flagRecorderOff, flagLoss,
-		flagInterrupted, flagTime,
+		flagInterrupted, flagResumed, flagTime,
 	} {
 		if x := f(v); x != nil {
 			out = append(out, *x)
@@ -322,6 +322,29 @@ func flagInterrupted(v *View) *Flag {
 		return nil
 	}
 	return one(flag(InterruptedSession, nil, nil, []uint64{v.EnterSeq, v.FinishSeq}))
+}
+
+// flagResumed lays a break before the jury: how often, and what nobody may have
+// seen, from the last record before a death until the machines stood still (or
+// until the resume, if nobody stopped them).
+func flagResumed(v *View) *Flag {
+	var names []string
+	var ev []uint64
+	unseen := 0.0
+	for _, r := range v.byType[evidence.TypeSessionResumed] {
+		p, _ := evidence.As[evidence.SessionResumed](r)
+		until := p.ResumeNS
+		if p.HaltedNS != 0 {
+			until = p.HaltedNS
+		}
+		unseen += max(0, float64(until-p.LastNS)/1e9)
+		names, ev = append(names, p.Unseen...), append(ev, r.Seq)
+	}
+	if len(ev) == 0 {
+		return nil
+	}
+	return one(flag(ResumedSession, args{"n": len(ev), "unseen": unseen, "m": len(names)},
+		map[string]any{"resumes": len(ev), "unseen_seconds": unseen, "programs": names}, ev))
 }
 
 func flagTime(v *View) *Flag {

@@ -175,6 +175,8 @@ type Node interface {
 	// upper directory), to be read only, and without following links. What is on a
 	// volume is not in it.
 	Layer() string
+	// Volumes are the file systems that it has beside its root, with their places.
+	Volumes() []Volume
 	// Root is the host's view of the node's root file system, without what is
 	// mounted over it (volumes too): for marks of fanotify(7) and for [os.OpenRoot] while
 	// the node is stopped, never for opening files of a running node by path.

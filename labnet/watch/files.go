@@ -49,10 +49,17 @@ type FileEvent struct {
 var Volatile = []string{"/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/chrony",
 	"/var/lib/prometheus", "/var/lib/postgresql", "/var/lib/kea", "/var/lib/logrotate", "/var/spool/postfix", "/var/lib/postfix"}
 
-// Files watches the root file systems of nodes with fanotify: one group per node
-// (fs.fanotify.max_user_groups must be above their number), a mark on the file
-// system, so that other mount namespaces of the node are seen too. tmpfs mounts
-// (/run, /tmp where the node mounts one) are other file systems and not seen.
+// Tree is a file system of a node beside its root.
+type Tree struct {
+	Dir  string // where the host has it mounted
+	Path string // where the node has it
+}
+
+// Files watches the root file systems of nodes, and those given with them, with
+// fanotify: one group per node (fs.fanotify.max_user_groups must be above their
+// number), a mark on each file system, so that other mount namespaces of the node
+// are seen too. tmpfs mounts (/run, /tmp where the node mounts one) are other file
+// systems and not seen.
 //
 // Nothing is held open in the node's file system: it can be unmounted at any time.
 type Files struct {
@@ -70,6 +77,7 @@ type Files struct {
 type fileNode struct {
 	name  string
 	pid   int
+	trees map[fsid]Tree
 	f     *os.File
 	flush chan chan<- struct{} // asks for what is gathered
 	gone  chan struct{}        // closed when nobody reads any more
@@ -109,16 +117,23 @@ func fanotify() (int, error) {
 // Add watches the root file system of the node whose PID 1 has this host pid. A
 // node known already is replaced (it was rebooted). The overlay must have been
 // mounted with index=on,nfs_export=on.
-func (w *Files) Add(node string, initPID int) error {
+func (w *Files) Add(node string, initPID int, trees ...Tree) error {
 	w.Remove(node)
 	fd, err := fanotify()
 	if err != nil {
 		return fmt.Errorf("watch the files of %s: %w", node, err)
 	}
-	root := fmt.Sprintf("/proc/%d/root", initPID)
-	err = unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, fileMask|unix.FAN_RENAME, unix.AT_FDCWD, root)
-	if errors.Is(err, unix.EINVAL) { // before Linux 5.17
-		err = unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, fileMask|unix.FAN_MOVED_TO|unix.FAN_MOVED_FROM, unix.AT_FDCWD, root)
+	err = mark(fd, fmt.Sprintf("/proc/%d/root", initPID))
+	known := map[fsid]Tree{}
+	for _, t := range trees {
+		var st unix.Statfs_t
+		if err == nil {
+			err = unix.Statfs(t.Dir, &st)
+		}
+		if err == nil {
+			known[fsid(st.Fsid.Val)] = t
+			err = mark(fd, t.Dir)
+		}
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -127,7 +142,7 @@ func (w *Files) Add(node string, initPID int) error {
 		}
 		return fmt.Errorf("watch the files of %s: %w", node, err)
 	}
-	n := &fileNode{name: node, pid: initPID, f: os.NewFile(uintptr(fd), "fanotify:"+node), flush: make(chan chan<- struct{}, 1), gone: make(chan struct{})}
+	n := &fileNode{name: node, pid: initPID, trees: known, f: os.NewFile(uintptr(fd), "fanotify:"+node), flush: make(chan chan<- struct{}, 1), gone: make(chan struct{})}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ctx.Err() != nil {
@@ -138,6 +153,18 @@ func (w *Files) Add(node string, initPID int) error {
 	w.work.Add(1)
 	go w.read(n)
 	return nil
+}
+
+// fsid names a file system, as statfs(2) and fanotify(7) do.
+type fsid [2]int32
+
+// mark watches a whole file system.
+func mark(fd int, path string) error {
+	err := unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, fileMask|unix.FAN_RENAME, unix.AT_FDCWD, path)
+	if errors.Is(err, unix.EINVAL) { // before Linux 5.17
+		err = unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, fileMask|unix.FAN_MOVED_TO|unix.FAN_MOVED_FROM, unix.AT_FDCWD, path)
+	}
+	return err
 }
 
 // Remove stops watching; an unknown node is no error.
@@ -275,7 +302,7 @@ func (w *Files) read(n *fileNode) {
 // parse decodes fanotify_event_metadata records (fanotify(7)).
 func (w *Files) parse(n *fileNode, g *gatherer, b []byte) {
 	const head = 24
-	r := resolver{pid: n.pid}
+	r := resolver{pid: n.pid, trees: n.trees}
 	defer r.close()
 	for len(b) >= head {
 		le := binary.NativeEndian
@@ -327,19 +354,42 @@ func SessionOf(pid int) uint32 {
 	return uint32(n)
 }
 
-// resolver turns directory handles into paths of the node, opening the node's
-// root only while a batch of events is worked on.
+// resolver turns directory handles into paths of the node, opening the roots of
+// its file systems only while a batch of events is worked on.
 type resolver struct {
 	pid   int
-	root  int
-	tried bool
-	cache map[string]string
+	trees map[fsid]Tree
+	roots map[fsid]int      // -1: it is gone
+	cache map[string]string // by file system and handle
 }
 
 func (r *resolver) close() {
-	if r.tried && r.root >= 0 {
-		unix.Close(r.root)
+	for _, fd := range r.roots {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
+}
+
+// root is a descriptor of a file system's root, and where the node has it: what is
+// in no other tree is in the node's root.
+func (r *resolver) root(id fsid) (fd int, at string) {
+	dir, at := fmt.Sprintf("/proc/%d/root", r.pid), "/"
+	if t, ok := r.trees[id]; ok {
+		dir, at = t.Dir, t.Path
+	}
+	fd, tried := r.roots[id]
+	if !tried {
+		var err error
+		if fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+			fd = -1
+		}
+		if r.roots == nil {
+			r.roots = map[fsid]int{}
+		}
+		r.roots[id] = fd
+	}
+	return fd, at
 }
 
 // names reads the info records: the file's path, and the old one if renamed.
@@ -372,14 +422,16 @@ func (r *resolver) path(rec []byte) string {
 	if n < 0 || fixed+n > len(rec) {
 		return ""
 	}
+	id := fsid{int32(binary.NativeEndian.Uint32(rec[4:])), int32(binary.NativeEndian.Uint32(rec[8:]))}
 	handle, name := rec[fixed:fixed+n], cString(rec[fixed+n:])
-	dir, ok := r.cache[string(handle)]
+	key := string(rec[4 : fixed+n])
+	dir, ok := r.cache[key]
 	if !ok {
-		dir = r.dir(typ, handle)
+		dir = r.dir(id, typ, handle)
 		if r.cache == nil {
 			r.cache = map[string]string{}
 		}
-		r.cache[string(handle)] = dir
+		r.cache[key] = dir
 	}
 	if name == "." {
 		return dir
@@ -390,17 +442,12 @@ func (r *resolver) path(rec []byte) string {
 // deletedDir stands for a directory that is gone.
 const deletedDir = "/<deleted dir>"
 
-func (r *resolver) dir(typ int32, handle []byte) string {
-	if !r.tried {
-		r.tried, r.root = true, -1
-		if fd, err := unix.Open(fmt.Sprintf("/proc/%d/root", r.pid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
-			r.root = fd
-		}
-	}
-	if r.root < 0 {
+func (r *resolver) dir(id fsid, typ int32, handle []byte) string {
+	top, at := r.root(id)
+	if top < 0 {
 		return deletedDir
 	}
-	fd, err := unix.OpenByHandleAt(r.root, unix.NewFileHandle(typ, bytes.Clone(handle)), unix.O_PATH|unix.O_CLOEXEC)
+	fd, err := unix.OpenByHandleAt(top, unix.NewFileHandle(typ, bytes.Clone(handle)), unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
 		return deletedDir
 	}
@@ -409,12 +456,9 @@ func (r *resolver) dir(typ int32, handle []byte) string {
 	if err != nil || strings.HasSuffix(p, " (deleted)") {
 		return deletedDir
 	}
-	root, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", r.root))
+	root, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", top))
 	if err == nil && root != "/" {
 		p = strings.TrimPrefix(p, root)
 	}
-	if p == "" {
-		p = "/"
-	}
-	return p
+	return path.Join(at, p)
 }

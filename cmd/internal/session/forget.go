@@ -64,13 +64,25 @@ const (
 	eveningSpread = 90 * time.Minute
 )
 
-// backdate gives everything that has changed on the node's disk since begun the
+// backdate gives everything that has changed on the node's disks since begun the
 // times of the evening before.
 func backdate(n node.Node, begun time.Time) error {
-	target, err := filepath.EvalSymlinks(n.Layer())
+	layer, err := filepath.EvalSymlinks(n.Layer())
 	if err != nil {
 		return err
 	}
+	err = backdateTree(layer, n.Root(), begun)
+	for _, v := range n.Volumes() {
+		err = errors.Join(err, backdateTree(v.Dir, v.Dir, begun))
+	}
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// backdateTree dates what is new in a directory by its names in another.
+func backdateTree(target, as string, begun time.Time) error {
 	return filepath.WalkDir(target, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -87,12 +99,12 @@ func backdate(n node.Node, begun time.Time) error {
 		h.Write([]byte(rel))
 		at := begun.Add(-evening - time.Duration(h.Sum32()%uint32(eveningSpread/time.Second))*time.Second)
 		ts := unix.NsecToTimespec(at.UnixNano())
-		err = unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(n.Root(), rel), []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(as, rel), []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) {
 			return nil // a whiteout: the file is gone for the node
 		}
 		if err != nil {
-			return fmt.Errorf("node %s: date /%s: %w", n.Name(), rel, err)
+			return fmt.Errorf("date /%s: %w", rel, err)
 		}
 		return nil
 	})

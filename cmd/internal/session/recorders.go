@@ -110,11 +110,21 @@ func (r *recorders) add(name string, pid int) error {
 		}
 	}
 	if !r.s.off("file") {
-		if err := r.files.Add(name, pid); err != nil {
+		if err := r.files.Add(name, pid, r.s.trees(name)...); err != nil {
 			return fmt.Errorf("observe the files of %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// trees are a node's file systems beside its root.
+func (s *Session) trees(name string) (out []watch.Tree) {
+	if n := s.lab.Node(name); n != nil {
+		for _, v := range n.Volumes() {
+			out = append(out, watch.Tree{Dir: v.Dir, Path: v.Path})
+		}
+	}
+	return out
 }
 
 // finish ends what is observed of the candidate's work and closes its account.

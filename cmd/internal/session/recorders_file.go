@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -41,7 +43,7 @@ func (r *recorders) closeAccount() {
 		if m == nil || !n.Perimeter {
 			continue
 		}
-		changed, err := watch.Diff(m.Layer(), r.s.entered)
+		changed, err := r.changedOn(n.Name, m.Layer())
 		if err != nil {
 			r.append(evidence.Entry{Source: "file", Node: n.Name, Actor: "controller", Payload: &evidence.RecorderState{Recorder: "file", On: false, Detail: "closing account: " + err.Error()}})
 			continue
@@ -59,6 +61,20 @@ func (r *recorders) closeAccount() {
 			}})
 		}
 	}
+}
+
+// changedOn lists what changed on a node's disks since the candidate's entry.
+func (r *recorders) changedOn(name, layer string) ([]watch.Changed, error) {
+	all, err := watch.Diff(layer, r.s.entered)
+	for _, t := range r.s.trees(name) {
+		changed, terr := watch.Diff(t.Dir, r.s.entered)
+		for _, c := range changed {
+			c.Path = path.Join(t.Path, c.Path)
+			all = append(all, c)
+		}
+		err = errors.Join(err, terr)
+	}
+	return all, err
 }
 
 // gave says that the controller itself wrote a file: no change to account for.

@@ -200,6 +200,7 @@ func TestEveryRecorderIsMissed(t *testing.T) {
 // through pipes, in units of its own, in daemons, and after the end.
 const hidden = `set -u
 ssh rt1 "sudo bash -c '(echo forked >/etc/forked); true'"
+ssh rt1 "sudo sh -c 'mkdir /srv/archives/2026; echo kept >/srv/archives/2026/ours; mv /srv/archives/2026/ours /srv/archives/2026/moved'"
 printf 'show version\nexit\n' | ssh rt1 sudo vtysh >/dev/null
 ssh rt1 sudo vtysh -c "'write memory'" >/dev/null
 ssh rt1 sudo tee /etc/systemd/system/mine.service >/dev/null <<'UNIT'
@@ -246,7 +247,7 @@ func TestWorkIsSeenWhereverItRuns(t *testing.T) {
 		}
 		return "unseen"
 	}
-	for _, path := range []string{"/etc/forked", "/etc/frr/frr.conf", "/etc/by-unit"} {
+	for _, path := range []string{"/etc/forked", "/etc/frr/frr.conf", "/etc/by-unit", "/srv/archives/2026", "/srv/archives/2026/ours", "/srv/archives/2026/moved"} {
 		if got := file(path); got != "candidate candidate" {
 			t.Errorf("%s: %s", path, got)
 		}

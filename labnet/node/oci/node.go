@@ -48,6 +48,9 @@ func (n *Node) PID() int {
 	}
 }
 
+// Volumes implements node.Node.
+func (n *Node) Volumes() []node.Volume { return n.spec.Volumes }
+
 // NetNS is the path of the node's network namespace.
 func (n *Node) NetNS() string { return fmt.Sprintf("/proc/%d/ns/net", n.init.pid) }
 
