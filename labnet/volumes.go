@@ -58,6 +58,15 @@ func (l *Lab) nodeVolumes(n *scenarios.Node) []node.Volume {
 	return out
 }
 
+// Volumes are the file systems that a node has beside its root, whether it lives
+// or not. It can be asked while the lab tells of an event.
+func (l *Lab) Volumes(name string) []node.Volume {
+	if m := l.nodes[name]; m != nil {
+		return m.spec.Volumes
+	}
+	return nil
+}
+
 // volumeRoots are the root directories of a node's new volumes, where the site
 // wants others than mke2fs makes. They keep their age, and are written after the
 // node's tree, which may bring the accounts of their owners.

@@ -49,7 +49,7 @@ func TestMendAtEveryCall(t *testing.T) {
 					m.hook = func(call int, op, _ string, size int) (int, error) {
 						if n := call - begun; n >= at && n < at+long && op != "close" && (broken.Load() || !strings.HasPrefix(op, "read")) {
 							hit = true
-							if kind == syscall.ENOSPC && strings.HasPrefix(op, "write") {
+							if errors.Is(kind, syscall.ENOSPC) && strings.HasPrefix(op, "write") {
 								return size / 2, kind
 							}
 							return 0, kind

@@ -119,10 +119,8 @@ func (r *recorders) add(name string, pid int) error {
 
 // trees are a node's file systems beside its root.
 func (s *Session) trees(name string) (out []watch.Tree) {
-	if n := s.lab.Node(name); n != nil {
-		for _, v := range n.Volumes() {
-			out = append(out, watch.Tree{Dir: v.Dir, Path: v.Path})
-		}
+	for _, v := range s.lab.Volumes(name) {
+		out = append(out, watch.Tree{Dir: v.Dir, Path: v.Path})
 	}
 	return out
 }
