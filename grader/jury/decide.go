@@ -108,7 +108,7 @@ func Opine(capacity, by string, favourable bool, text string) (evidence.Payload,
 		return nil, failf("no capacity %q; there are 1 to %d", capacity, len(criteria.Capacities()))
 	}
 	if by == "" || text == "" {
-		return nil, failf("an opinion needs who gave it and its text")
+		return nil, failf("an opinion needs who gave it (--by) and its text (--text)")
 	}
 	return &evidence.CompanyOpinion{Capacity: capacity, By: by, Favourable: favourable, Text: text}, nil
 }
@@ -120,7 +120,7 @@ func Note(capacity, text string) (evidence.Payload, error) {
 		return nil, failf("no capacity %q; there are 1 to %d", capacity, len(criteria.Capacities()))
 	}
 	if text == "" {
-		return nil, failf("an interview needs a text")
+		return nil, failf("an interview needs a text (--text)")
 	}
 	return &evidence.Interview{Capacity: capacity, Text: text}, nil
 }
