@@ -260,6 +260,37 @@ func TestJuryKeys(t *testing.T) {
 	}
 }
 
+// TestJuryReport: the report shows decisions once all are closed.
+func TestJuryReport(t *testing.T) {
+	b := newBench(t)
+	b.sits()
+	page := filepath.Join(b.home, "r.html")
+	report := func() (html, messages string) {
+		t.Helper()
+		code, _, m := call(t, "--lang", "fr", "report", b.path, "-o", page)
+		data, err := os.ReadFile(page)
+		if code != 0 || err != nil {
+			t.Fatal(code, m, err)
+		}
+		return string(data), m
+	}
+	b.do(0, "close", "--as", "Bruno")
+	if html, m := report(); strings.Contains(html, "pas montré du tout") || !strings.Contains(m, "Anne Martin n'a pas clos les siennes") {
+		t.Error(m)
+	}
+	b.do(0, "close", "--as", "Anne Martin")
+	html, _ := report()
+	for _, want := range []string{"pas montré du tout", "autonome sur les incidents", "explique sa démarche", "Anne Martin, évaluatrice"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	// The report inside the bundle is the session's, made before anybody decided.
+	if code, out, _ := call(t, "verify", b.path); code != 0 {
+		t.Error(out)
+	}
+}
+
 // TestJuryCrash: a run that died before it had written anything is no obstacle.
 func TestJuryCrash(t *testing.T) {
 	b := newBench(t)
