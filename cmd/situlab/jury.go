@@ -51,7 +51,7 @@ what was typed: it does not tell apart people who share an account.`,
 	}
 	as.flags(c, "")
 	c.Flags().BoolVar(&all, "all", false, "show everybody's decisions, closed or not")
-	c.AddCommand(a.juryShowCommand(), a.juryDecideCommand(), a.juryOpinionCommand(), a.juryInterviewCommand(), a.juryCloseCommand(), a.juryAgreementCommand())
+	c.AddCommand(a.juryShowCommand(), a.juryDecideCommand(), a.juryOpinionCommand(), a.juryInterviewCommand(), a.juryCloseCommand(), a.juryMergeCommand(), a.juryAgreementCommand())
 	return c
 }
 
@@ -236,13 +236,9 @@ type written struct {
 // juryWrite adds records to an assessor's journal. One command at a time writes:
 // who comes second reads what the first has written.
 func (a *app) juryWrite(ctx context.Context, path string, as assessor, what func(*grader.Verdict, *jury.Sheet) ([]evidence.Payload, error)) (*written, error) {
-	dir := filepath.Join(host.Home(), "jury")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, host.Errorf("check the rights and the free space of "+host.Home(), "the jury's keys: %w", err)
-	}
-	lock, err := host.Lock(filepath.Join(dir, "lock"))
+	lock, err := juryLock()
 	if err != nil {
-		return nil, host.Errorf("check the rights and the free space of "+host.Home(), "the jury's keys: %w", err)
+		return nil, err
 	}
 	defer lock.Close()
 	d, err := a.docket(path)
@@ -265,6 +261,65 @@ func (a *app) juryWrite(ctx context.Context, path string, as assessor, what func
 	}
 	now, _ := v.Sitting(evidence.JurySlug(as.name))
 	return &written{jury.Read(now), v.Session}, nil
+}
+
+// juryLock is held by the one command that writes decisions on this host.
+func juryLock() (*os.File, error) {
+	dir := filepath.Join(host.Home(), "jury")
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var lock *os.File
+		if lock, err = host.Lock(filepath.Join(dir, "lock")); err == nil {
+			return lock, nil
+		}
+	}
+	return nil, host.Errorf("check the rights and the free space of "+host.Home(), "the jury's keys: %w", err)
+}
+
+func (a *app) juryMergeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "merge BUNDLE OTHER", Short: "Réunir les décisions de deux copies / bring the decisions of two copies together", Args: cobra.ExactArgs(2),
+		Long: `Ajoute à BUNDLE les décisions que contient OTHER, une copie du même dossier :
+deux évaluateurs, chacun sur sa machine, décident ainsi sans se voir. OTHER ne
+change pas. / Adds to BUNDLE the decisions in OTHER, a copy of the same bundle: two
+assessors on two hosts decide without seeing each other. OTHER does not change.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			lock, err := juryLock()
+			if err != nil {
+				return err
+			}
+			defer lock.Close()
+			d, err := a.docket(args[0])
+			if err != nil {
+				return err
+			}
+			other, err := a.verify(args[1], evidence.Witness{})
+			if err != nil {
+				return err
+			}
+			if !other.OK() {
+				return a.damaged(args[1], other)
+			}
+			v, names, err := sitting.Merge(host.Home(), args[0], d.v, other)
+			if err != nil {
+				return err
+			}
+			r := struct {
+				Bundle  string              `json:"bundle"`
+				Session string              `json:"session"`
+				Merged  []string            `json:"merged"`
+				Jury    []*evidence.Sitting `json:"jury"`
+			}{args[0], v.Session, names, v.Jury}
+			return a.ui.Result(r, func() {
+				if len(names) == 0 {
+					a.ui.Printf("%s\n", a.ui.T("rien de nouveau", "nothing new"))
+				}
+				for _, n := range names {
+					a.ui.Printf(a.ui.T("décisions ajoutées : %s\n", "decisions added: %s\n"), plain(n))
+				}
+			})
+		},
+	}
 }
 
 func (a *app) juryTell(d juryDone) {

@@ -260,6 +260,54 @@ func TestJuryKeys(t *testing.T) {
 	}
 }
 
+// TestJuryMerge: two hosts, a copy each.
+func TestJuryMerge(t *testing.T) {
+	b := newBench(t)
+	copied, err := os.ReadFile(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &bench{t: t, home: t.TempDir(), path: filepath.Join(t.TempDir(), "copy.situlab"), head: b.head}
+	if err := os.WriteFile(other.path, copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.do(0, "decide", "3.1-i", "acquis", "--as", "Anne Martin")
+	t.Setenv("SITULAB_HOME", other.home)
+	other.do(0, "decide", "3.1-i", "acquis", "--as", "Bruno")
+	t.Setenv("SITULAB_HOME", b.home)
+	if out := b.do(0, "merge", other.path); !strings.Contains(out, "decisions added: Bruno") {
+		t.Error(out)
+	}
+	if out := b.do(0, "merge", other.path); !strings.Contains(out, "nothing new") {
+		t.Error(out)
+	}
+	if out := b.do(2, "decide", "3.1-i", "acquis", "--as", "Bruno"); !strings.Contains(out, "is not on this host") {
+		t.Error(out)
+	}
+	t.Setenv("SITULAB_HOME", other.home)
+	other.do(0, "close", "--as", "Bruno")
+	t.Setenv("SITULAB_HOME", b.home)
+	b.do(0, "merge", other.path)
+	if v := b.verify(); !v.OK() || len(v.Jury) != 2 || v.Jury[0].Closed || !v.Jury[1].Closed {
+		t.Errorf("%+v", v.Damage)
+	}
+	// The same name on both, and another session.
+	third := &bench{t: t, home: t.TempDir(), path: filepath.Join(t.TempDir(), "third.situlab")}
+	if err := os.WriteFile(third.path, copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SITULAB_HOME", third.home)
+	third.do(0, "decide", "3.1-i", "acquis", "--as", "Bruno")
+	if out := third.do(2, "merge", other.path); !strings.Contains(out, "do not follow each other") {
+		t.Error(out)
+	}
+	makeBundle(t, third.path, "s1")
+	t.Setenv("SITULAB_HOME", other.home)
+	if out := other.do(2, "merge", third.path); !strings.Contains(out, "not of one session") {
+		t.Error(out)
+	}
+}
+
 // TestJuryReport: the report shows decisions once all are closed.
 func TestJuryReport(t *testing.T) {
 	b := newBench(t)

@@ -79,10 +79,10 @@
 //	— situlab/LAB/SESSION <Ed25519 signature, base64>
 //
 // The key is made for the session and never leaves the controller's memory,
-// but for Options.KeyFile, which a resume needs; after session.end it is
+// but for Options.KeyFile, which a resume needs; after the last record it is
 // destroyed. The verifier key stands in the first record (journal_key). A
 // checkpoint is made after the first record, every 1,000 records or 5 s, and
-// after clock.paused, session.finish and session.end; always after its records
+// after clock.paused, session.finish and the last one; always after its records
 // are on disk. From a checkpoint kept elsewhere and a proof (Verification.Prove,
 // C2SP tlog-proof with the record as extra data) one record can be shown to be
 // authentic without any other.

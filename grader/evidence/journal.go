@@ -31,10 +31,11 @@ const (
 	CheckpointEvery   = 5 * time.Second
 )
 
-// ErrClosed is returned by Append after Close, ErrEnded after session.end.
+// ErrClosed is returned by Append after Close, ErrEnded after
+// session.end and decision.end.
 var (
 	ErrClosed = errors.New("journal is closed")
-	ErrEnded  = errors.New("the session has ended, its journal takes no more records")
+	ErrEnded  = errors.New("the journal has its last record and takes no more")
 )
 
 // Options of a journal.

@@ -20,7 +20,7 @@ import (
 // with a *DamageError, and nothing is changed. It returns the sound records
 // too, without those it writes.
 //
-// A journal that holds session.end takes no more records; Files signs what a
+// A journal that holds session.end (or decision.end) takes no more records; Files signs what a
 // crash has left unsigned, and Close destroys the key. Without the key there is
 // nothing left to do: the journal is as its Close left it.
 //

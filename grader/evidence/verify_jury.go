@@ -155,7 +155,7 @@ func (v *Verification) checkBeside(s *Sitting) {
 		}
 		for _, slug := range slices.Sorted(maps.Keys(beside)) {
 			other, ok := v.Sitting(slug)
-			if ok && (other.v.scan.damage != nil || other.has(strings.TrimPrefix(beside[slug], "sha256:"))) {
+			if ok && (other.v.scan.damage != nil || other.Has(beside[slug])) {
 				continue
 			}
 			d := s.v.at(DecisionsGone, r.Seq)
@@ -165,7 +165,9 @@ func (v *Verification) checkBeside(s *Sitting) {
 	}
 }
 
-func (s *Sitting) has(hash string) bool {
+// Has says whether a head ("sha256:...") is one of the sitting's.
+func (s *Sitting) Has(head string) bool {
+	hash := strings.TrimPrefix(head, "sha256:")
 	return slices.ContainsFunc(s.Entries(), func(r *Record) bool { return r.Hash == hash })
 }
 

@@ -15,7 +15,7 @@ import (
 func TestDecisions(t *testing.T) {
 	in := input(t, synth.RuntimeOnly(1), "")
 	blank := write(t, in)
-	if strings.Contains(blank, "decisions") || strings.Count(blank, `<div class="decide">`) != len(in.Verdict.Capacities[0].Criteria) {
+	if strings.Contains(blank, `overview decisions`) || strings.Count(blank, `<div class="decide">`) != len(in.Verdict.Capacities[0].Criteria) {
 		t.Error("a page without decisions")
 	}
 	at := time.Date(2026, 3, 3, 9, 5, 0, 0, time.UTC)

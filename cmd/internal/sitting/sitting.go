@@ -139,7 +139,11 @@ func (w *Writer) Add(ctx context.Context, payloads ...evidence.Payload) (_ *evid
 	if err != nil {
 		return nil, err
 	}
-	v, err := w.replace(slug, own)
+	journal := map[string][]byte{}
+	for name, data := range own {
+		journal[strings.TrimPrefix(name, evidence.JournalDir)] = data
+	}
+	v, err := replace(w.Home, w.Path, w.V, map[string]map[string][]byte{slug: journal})
 	if err != nil {
 		return nil, err
 	}
@@ -173,11 +177,9 @@ func (w *Writer) open(ctx context.Context, dir string, s *evidence.Sitting, opts
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	for name, data := range w.V.Archive() {
-		if in, ok := strings.CutPrefix(name, evidence.JuryDir+s.Slug+"/"); ok {
-			if err := os.WriteFile(filepath.Join(dir, filepath.Base(in)), data, 0o600); err != nil {
-				return nil, err
-			}
+	for name, data := range journalOf(w.V, s.Slug) {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o600); err != nil {
+			return nil, err
 		}
 	}
 	j, _, err := evidence.Continue(dir, opts)
@@ -193,38 +195,4 @@ func (w *Writer) beside(slug string) map[string]string {
 		}
 	}
 	return out
-}
-
-// replace writes the bundle with the journal's files, and then what this host
-// knows of it.
-func (w *Writer) replace(slug string, own map[string][]byte) (*evidence.Verification, error) {
-	files := map[string][]byte{}
-	for name, data := range w.V.Archive() {
-		if !strings.HasPrefix(name, evidence.JuryDir+slug+"/") {
-			files[name] = data
-		}
-	}
-	for name, data := range own {
-		files[evidence.JuryDir+slug+"/"+strings.TrimPrefix(name, evidence.JournalDir)] = data
-	}
-	v := evidence.Verify(files, evidence.Witness{})
-	s, ok := v.Sitting(slug)
-	if !v.OK() || !ok {
-		return nil, fmt.Errorf("the bundle with the new decisions does not verify: %s", v.Damage[0].Text.EN)
-	}
-	path, err := filepath.EvalSymlinks(w.Path)
-	if err != nil {
-		return nil, err
-	}
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := evidence.WriteBundle(path, files); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, st.Mode().Perm()); err != nil {
-		return nil, err
-	}
-	return v, os.WriteFile(filepath.Join(Dir(w.Home, v.Head), slug+".checkpoint"), s.Checkpoint(), 0o600)
 }
