@@ -33,7 +33,7 @@ s'écarte de la proposition demande un motif ; la proposition reste visible, et
 une décision remplacée aussi. Les décisions d'un autre ne se montrent qu'après
 jury close (ou avec --all). La clé de signature reste sur cette machine jusqu'à
 la clôture : sans elle, rien ne s'ajoute plus sous ce nom. Le nom est celui que
-l'on tape : le système, non la signature, protège qui partage un compte. / Each
+l'on tape : il ne distingue pas des personnes qui partagent un compte. / Each
 assessor has a signed journal in the bundle. A decision that is not what was
 proposed needs a motive; proposals and replaced decisions stay visible. Others'
 decisions show only after jury close (or with --all). The signing key stays on
@@ -248,6 +248,9 @@ func (a *app) juryWrite(ctx context.Context, path string, as assessor, what func
 	s, err := d.own(as.name)
 	if err != nil {
 		return nil, err
+	}
+	if s != nil && as.function != "" && as.function != s.Function {
+		return nil, inputErrorf("--function: it was told with the first decision (%q) and does not change", s.Function)
 	}
 	payloads, err := what(d.verdict, s)
 	if err != nil {

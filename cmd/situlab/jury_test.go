@@ -137,6 +137,9 @@ func TestJuryIndependence(t *testing.T) {
 	if strings.Contains(text, "entretien\"") || strings.Contains(text, "autonome sur") || !strings.Contains(text, `"admissible": null`) {
 		t.Errorf("the JSON shows what the text does not: %s", text)
 	}
+	if out := b.do(2, "decide", "3.1-i", "acquis", "--as", "Anne Martin", "--function", "jurée"); !strings.Contains(out, "does not change") {
+		t.Error(out)
+	}
 	if out := b.do(2, "agreement"); !strings.Contains(out, "has not closed yet") {
 		t.Error(out)
 	}

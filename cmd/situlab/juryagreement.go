@@ -75,10 +75,11 @@ func (a *app) printAgreement(g jury.Agreement) {
 		a.ui.Printf("%s\n", a.ui.T("  kappa de Cohen : non défini, les deux ont tout décidé de même façon : le hasard ferait aussi bien", "  Cohen's kappa: undefined, both gave everything the same outcome: chance would do as well"))
 	default:
 		a.ui.Printf(a.ui.T("  accord observé %s %%, attendu par hasard %s %%\n", "  observed agreement %s %%, expected by chance %s %%\n"), a.decimal("%.0f", 100*g.Observed), a.decimal("%.0f", 100*g.Expected))
-		a.ui.Printf(a.ui.T("  kappa de Cohen %s ; intervalle à 95 %% de %s à %s ; erreur type %s (Fleiss, Cohen et Everitt, 1969)\n", "  Cohen's kappa %s; 95 %% interval from %s to %s; standard error %s (Fleiss, Cohen & Everitt 1969)\n"),
-			a.decimal("%.2f", *g.Kappa), a.decimal("%.2f", *g.Low), a.decimal("%.2f", *g.High), a.decimal("%.3f", *g.StandardError))
-		if *g.StandardError == 0 {
-			a.ui.Printf("%s\n", a.ui.T("  l'intervalle est sans largeur : la formule n'a pas de quoi en estimer une, ce n'est pas une certitude", "  the interval has no width: the formula has nothing to estimate one from, it is no certainty"))
+		if g.Low == nil {
+			a.ui.Printf(a.ui.T("  kappa de Cohen %s ; intervalle non défini : ces décisions ne permettent d'en estimer aucun\n", "  Cohen's kappa %s; interval undefined: these decisions allow no estimate of one\n"), a.decimal("%.2f", *g.Kappa))
+		} else {
+			a.ui.Printf(a.ui.T("  kappa de Cohen %s ; intervalle à 95 %% de %s à %s ; erreur type %s (Fleiss, Cohen et Everitt, 1969)\n", "  Cohen's kappa %s; 95 %% interval from %s to %s; standard error %s (Fleiss, Cohen & Everitt 1969)\n"),
+				a.decimal("%.2f", *g.Kappa), a.decimal("%.2f", *g.Low), a.decimal("%.2f", *g.High), a.decimal("%.3f", *g.StandardError))
 		}
 		a.ui.Printf("%s\n", a.ui.T("  les points d'une même épreuve ne sont pas indépendants et sont peu : l'incertitude vraie est plus grande", "  points of one session are few and not independent: the true uncertainty is larger"))
 	}

@@ -19,7 +19,9 @@ type Estimate struct {
 	N        int     `json:"n"`
 	Observed float64 `json:"observed"`
 	Expected float64 `json:"expected"`
-	// Kappa, its standard error and its 95 % interval; nil where Undefined says why.
+	// Kappa, its standard error and its 95 % interval; nil where Undefined says
+	// why. Low and High alone are nil when the standard error is 0: the counts
+	// have nothing to estimate a width from, and [x, x] would look like certainty.
 	Kappa         *float64 `json:"kappa"`
 	StandardError *float64 `json:"standard_error"`
 	Low           *float64 `json:"low"`
@@ -35,9 +37,7 @@ const z95 = 1.959963984540054
 // the second judge. The interval is kappa ± 1.96 standard errors with the
 // large-sample standard error of Fleiss, Cohen & Everitt 1969 (Psychological
 // Bulletin 72, 323-327), which does not assume that kappa is 0, cut to
-// [-1, 1]. It is meant for large samples of independent judgements; where both
-// agree on everything the formula gives an interval without width, which is no
-// certainty.
+// [-1, 1]. It is meant for large samples of independent judgements.
 func Kappa(table [][]int) Estimate {
 	var e Estimate
 	k := len(table)
@@ -80,8 +80,14 @@ func Kappa(table [][]int) Estimate {
 	last := kappa - e.Expected*(1-kappa)
 	variance := (diagonal + (1-kappa)*(1-kappa)*rest - last*last) / ((1 - e.Expected) * (1 - e.Expected) * n)
 	se := math.Sqrt(max(variance, 0)) // rounding may leave it a hair below 0
-	low, high := max(kappa-z95*se, -1), min(kappa+z95*se, 1)
-	e.Kappa, e.StandardError, e.Low, e.High = &kappa, &se, &low, &high
+	if se < 1e-9 {
+		se = 0
+	}
+	e.Kappa, e.StandardError = &kappa, &se
+	if se > 0 {
+		low, high := max(kappa-z95*se, -1), min(kappa+z95*se, 1)
+		e.Low, e.High = &low, &high
+	}
 	return e
 }
 

@@ -39,14 +39,17 @@ func TestKappaLimits(t *testing.T) {
 	if e := Kappa([][]int{{9, 0}, {0, 0}}); e.Undefined != NoVariation || e.Kappa != nil || e.Observed != 1 {
 		t.Errorf("%+v", e)
 	}
-	if e := Kappa([][]int{{5, 0}, {0, 3}}); *e.Kappa != 1 || *e.StandardError != 0 || *e.Low != 1 || *e.High != 1 {
+	if e := Kappa([][]int{{5, 0}, {0, 3}}); *e.Kappa != 1 || *e.StandardError != 0 || e.Low != nil || e.High != nil {
 		t.Errorf("%+v", e)
 	}
 	// One judge says acquis to all: no more than chance, and no certainty of it.
-	if e := Kappa([][]int{{5, 3}, {0, 0}}); *e.Kappa != 0 || *e.Low < -1 || *e.High > 1 {
+	if e := Kappa([][]int{{5, 3}, {0, 0}}); *e.Kappa != 0 || e.Low != nil {
 		t.Errorf("%+v", e)
 	}
-	if e := Kappa([][]int{{0, 4}, {4, 0}}); *e.Kappa != -1 || *e.Low != -1 {
+	if e := Kappa([][]int{{2, 1}, {0, 1}}); *e.Kappa <= 0 || *e.Low < -1 || *e.High != 1 {
+		t.Errorf("%+v", e)
+	}
+	if e := Kappa([][]int{{0, 4}, {4, 0}}); *e.Kappa != -1 || e.Low != nil {
 		t.Errorf("%+v", e)
 	}
 }

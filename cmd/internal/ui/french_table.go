@@ -550,6 +550,7 @@ var french = map[string]string{
 	"agreement needs two assessors; this bundle has the decisions of %d":                          "l'accord demande deux évaluateurs ; nombre d'évaluateurs dans ce dossier : %s",
 	"the two bundles are not of one session: their heads are %s and %s":                           "les deux dossiers ne sont pas de la même épreuve : têtes %s et %s",
 	"the decisions by %q in the two bundles do not follow each other: one of them was begun anew": "les décisions prises par %s dans les deux dossiers ne se suivent pas : les unes ont été recommencées",
+	"--function: it was told with the first decision (%q) and does not change":                    "--function : elle a été dite à la première décision (%s) et ne change pas",
 	"the jury's keys: %s": "clés du jury : %s",
 	"the bundle with the new decisions does not verify: %s": "le dossier avec les nouvelles décisions n'est pas intact : %s",
 	"the key of the decisions by %q is not on this host (%s): they can only be continued where they were begun, or begun again under another name": "la clé des décisions prises par %s n'est pas sur cette machine (%s) : elles ne se continuent que là où elles ont commencé, ou sous un autre nom",
