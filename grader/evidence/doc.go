@@ -127,7 +127,8 @@
 // signed. A later decision on the same thing takes the earlier one's place in the
 // reading, and both stay. decision.start and decision.end name the heads of the
 // other assessors' journals that were in the bundle then: one that is taken away
-// afterwards is missed.
+// afterwards is missed. One that is taken away whole before anybody else has
+// begun is missed only by who kept its head or a checkpoint.
 //
 // # Verification
 //
