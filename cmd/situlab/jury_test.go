@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/situlab/situlab/cmd/internal/sitting"
+	"github.com/situlab/situlab/cmd/internal/ui"
+	"github.com/situlab/situlab/grader"
 	"github.com/situlab/situlab/grader/evidence"
 )
 
@@ -353,7 +355,23 @@ func TestJuryCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.do(0, "decide", "3.1-i", "acquis", "--as", "Bruno")
+	key := filepath.Join(dir, "bruno.key")
+	kept, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.do(0, "close", "--as", "Bruno")
+	// Killed after the bundle was written and before the key was destroyed.
+	if err := os.WriteFile(key, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.do(2, "close", "--as", "Bruno")
+	if names, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(names) != 1 || filepath.Base(names[0]) != "bruno.checkpoint" {
+		t.Error(names, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
 }
 
 // TestJuryDamaged: a bundle that does not verify is refused, and not touched.
@@ -472,6 +490,18 @@ func TestJuryWalk(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
 		}
+	}
+}
+
+// TestJuryInvalid: a session that does not count says so, and texts of a bundle
+// cannot move the cursor.
+func TestJuryInvalid(t *testing.T) {
+	var out bytes.Buffer
+	u := ui.New(false, "fr")
+	u.Out = &out
+	(&app{ui: u}).printJury(&juryView{Environment: grader.EnvironmentInvalid, Assessors: []juryAssessor{{Assessor: "A\x1b[2J", Shown: true, SameVerdict: true}}}, "A")
+	if text := out.String(); !strings.Contains(text, "environnement invalide : cette épreuve ne compte pas") || strings.Contains(text, "\x1b[2J") {
+		t.Errorf("%q", text)
 	}
 }
 

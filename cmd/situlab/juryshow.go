@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/situlab/situlab/grader"
 	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/grader/criteria"
 	"github.com/situlab/situlab/grader/jury"
@@ -24,6 +25,9 @@ func (a *app) juryShow(path, as string, all bool) error {
 
 func (a *app) printJury(v *juryView, as string) {
 	a.ui.Printf(a.ui.T("Épreuve %s, candidat %s ; dossier intact, tête %s\n", "Session %s, candidate %s; bundle intact, head %s\n"), v.Session, v.Candidate, v.Head)
+	if v.Environment != grader.EnvironmentValid {
+		a.ui.Printf("%s\n", a.ui.Bad(a.ui.T("environnement invalide : cette épreuve ne compte pas", "invalid environment: this session does not count")))
+	}
 	hidden := 0
 	for _, x := range v.Assessors {
 		state := a.ui.T("en cours", "open")

@@ -15,6 +15,8 @@ type juryView struct {
 	Head      string `json:"head"`
 	// Verdict is the SHA-256 of the verdict whose proposals are shown.
 	Verdict string `json:"verdict_sha256"`
+	// Environment is the verdict's: an invalid session counts for nothing.
+	Environment string `json:"environment"`
 	// Admissible is always null: that is for the award jury to say.
 	Admissible *bool           `json:"admissible"`
 	Assessors  []juryAssessor  `json:"assessors"`
@@ -101,14 +103,14 @@ func (d *docket) view(as string, all bool) (*juryView, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &juryView{Session: d.v.Session, Candidate: d.verdict.Candidate, Head: d.v.Head, Verdict: d.sum, Assessors: []juryAssessor{},
+	view := &juryView{Session: d.v.Session, Candidate: d.verdict.Candidate, Head: d.v.Head, Verdict: d.sum, Environment: d.verdict.Environment, Assessors: []juryAssessor{},
 		Capacities: []juryCapacity{}, Flags: d.verdict.Flags, Standing: []jury.Standing{}}
 	visible := map[string]bool{}
 	for _, s := range shown {
 		visible[s.Slug] = true
 		st, err := jury.Stand(s)
 		if err != nil {
-			return nil, err
+			return nil, inputErrorf("%w", err) // a record that no command of this tool writes
 		}
 		view.Standing = append(view.Standing, st)
 	}

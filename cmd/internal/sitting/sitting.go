@@ -47,7 +47,8 @@ func Known(home string, v *evidence.Verification) (*evidence.Verification, error
 	return v, nil
 }
 
-// Writer adds to one assessor's journal.
+// Writer adds to one assessor's journal. Two must not write at once under the
+// same Home: the caller holds a lock from before the bundle was read.
 type Writer struct {
 	// Home is $SITULAB_HOME; Path the bundle's file.
 	Home, Path string
@@ -86,19 +87,24 @@ func (w *Writer) Add(ctx context.Context, payloads ...evidence.Payload) (_ *evid
 	if err != nil {
 		return nil, err
 	}
+	dir, slug := Dir(w.Home, w.V.Head), evidence.JurySlug(w.Start.Assessor)
+	key := filepath.Join(dir, slug+".key")
 	if s != nil && s.Closed {
+		_ = os.Remove(key) // a close that was killed may have left it
 		return nil, failf("%q has closed: no more decisions are taken by this name", s.Assessor)
 	}
-	dir, slug := Dir(w.Home, w.V.Head), evidence.JurySlug(w.Start.Assessor)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp(dir, ".journal-")
+	if err := sweep(dir); err != nil {
+		return nil, err
+	}
+	tmp, err := os.MkdirTemp(dir, working)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	opts := evidence.Options{Lab: w.V.Lab, Session: evidence.JurySession(w.V.Session, w.Start.Assessor), KeyFile: filepath.Join(dir, slug+".key")}
+	opts := evidence.Options{Lab: w.V.Lab, Session: evidence.JurySession(w.V.Session, w.Start.Assessor), KeyFile: key}
 	j, err := w.open(ctx, filepath.Join(tmp, "journal"), s, opts)
 	if err != nil {
 		return nil, err
@@ -135,6 +141,19 @@ func (w *Writer) Add(ctx context.Context, payloads ...evidence.Payload) (_ *evid
 	// The key goes with Close after the end: only now is nothing lost by it.
 	closed = true
 	return v, j.Close()
+}
+
+// working begins the names of the folders in which journals are written.
+const working = ".journal-"
+
+// sweep takes away what killed runs have left; the caller is the only one to
+// write here.
+func sweep(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, working+"*"))
+	for _, name := range left {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	return err
 }
 
 // open continues the journal of s, or begins one.
