@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/situlab/situlab/grader"
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/grader/jury"
 	"github.com/situlab/situlab/grader/report"
 )
 
@@ -69,8 +72,12 @@ func (a *app) reportCommand() *cobra.Command {
 			if solution && examination(b) {
 				return inputErrorf("--solution: only for training; %s is an examination", args[0])
 			}
+			sheets, err := a.decided(args[0], b)
+			if err != nil {
+				return err
+			}
 			var page bytes.Buffer
-			if err := report.Write(&page, report.Input{Bundle: b, Verdict: v, Lang: a.ui.Lang, Solution: solution}); err != nil {
+			if err := report.Write(&page, report.Input{Bundle: b, Verdict: v, Jury: sheets, Lang: a.ui.Lang, Solution: solution}); err != nil {
 				return err
 			}
 			if out == "" {
@@ -93,6 +100,24 @@ func (a *app) reportCommand() *cobra.Command {
 	c.Flags().BoolVar(&solution, "solution", false, "add cause, symptoms and the reference's steps (training only)")
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: the bundle's name with .html)")
 	return c
+}
+
+// decided are the sheets that a report shows: all, once all are closed.
+func (a *app) decided(path string, b *evidence.Bundle) ([]*jury.Sheet, error) {
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(b.Files)), func(name string) bool { return strings.HasPrefix(name, evidence.JuryDir) }) {
+		return nil, nil
+	}
+	d, err := a.docket(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range d.sheets {
+		if !s.Closed {
+			a.ui.Warn(a.ui.T("décisions non montrées : %s n'a pas clos les siennes", "decisions not shown: %s has not closed"), plain(s.Assessor))
+			return nil, nil
+		}
+	}
+	return d.sheets, nil
 }
 
 func examination(b *evidence.Bundle) bool {

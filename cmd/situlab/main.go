@@ -193,7 +193,7 @@ breaks it, watches the candidate and proposes a result per criterion.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "one JSON document on standard output (lines of JSON for streams)")
 	root.PersistentFlags().StringVar(&a.lang, "lang", "", "fr or en (default: LANG, then French)")
 	root.AddCommand(a.versionCommand(), a.doctorCommand(), a.imageCommand(), a.siteCommand(), a.labCommand(), a.scenarioCommand(),
-		a.faultCommand(), a.gradeCommand(), a.reportCommand(), a.verifyCommand(), a.bundleCommand())
+		a.faultCommand(), a.gradeCommand(), a.reportCommand(), a.verifyCommand(), a.juryCommand(), a.bundleCommand())
 	root.AddCommand(asRoot(a.gcCommand(), a.runCommand(), a.attachCommand(), a.pauseCommand(), a.resumeCommand())...)
 	return root
 }

@@ -117,6 +117,9 @@ func (a *app) printVerification(v *evidence.Verification) {
 	if v.Lost > 0 {
 		a.ui.Printf(a.ui.T("événements perdus par les enregistreurs, et dits : %d\n", "events lost by the recorders, and told: %d\n"), v.Lost)
 	}
+	for _, s := range v.Jury {
+		a.printSitting(s)
+	}
 	switch {
 	case v.End:
 		a.ui.Printf("%s\n", a.ui.T("fin attestée", "end witnessed"))
@@ -125,6 +128,18 @@ func (a *app) printVerification(v *evidence.Verification) {
 	default:
 		a.ui.Printf("%s\n", a.ui.T("fin non attestée : comparer la tête avec celle du rapport imprimé (--head)", "end not witnessed: compare the head with the one on the printed report (--head)"))
 	}
+}
+
+// printSitting tells of an assessor's decisions in a bundle.
+func (a *app) printSitting(s *evidence.Sitting) {
+	state := a.ui.T("en cours", "open")
+	if s.Closed {
+		state = a.ui.T("closes", "closed")
+	}
+	if s.Witnessed > 0 && s.Witnessed == s.Records {
+		state += a.ui.T(", fin attestée", ", end witnessed")
+	}
+	a.ui.Printf(a.ui.T("décisions prises par %s (%s) ; enregistrements : %d, tête %s\n", "decisions by %s (%s); records: %d, head %s\n"), plain(s.Assessor), state, s.Records, s.Head)
 }
 
 // printDamage lists the damage where results go; with --json it is in the result.

@@ -41,8 +41,9 @@ func call(t *testing.T, args ...string) (code int, out, messages string) {
 	return code, outText(), errText()
 }
 
-// makeBundle writes a small session as a real one does.
-func makeBundle(t *testing.T, path, session string) (head string, files map[string][]byte) {
+// makeBundle writes a small session as a real one does; it is about points, or
+// about 3.1-i.
+func makeBundle(t *testing.T, path, session string, points ...string) (head string, files map[string][]byte) {
 	t.Helper()
 	j, err := evidence.Create(filepath.Join(t.TempDir(), "journal"), evidence.Options{Lab: "demo", Session: session})
 	if err != nil {
@@ -57,7 +58,10 @@ func makeBundle(t *testing.T, path, session string) (head string, files map[stri
 		h := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(h[:])
 	}
-	facts := evidence.Facts{Seed: 7, Title: evidence.Text{FR: "t", EN: "t"}, Truth: evidence.Truth{Element: "rt1", Cause: "c"}, Points: []string{"3.1-i"}}
+	if points == nil {
+		points = []string{"3.1-i"}
+	}
+	facts := evidence.Facts{Seed: 7, Title: evidence.Text{FR: "t", EN: "t"}, Truth: evidence.Truth{Element: "rt1", Cause: "c"}, Points: points}
 	seal, err := facts.Commitment("salt")
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,8 @@ import (
 
 // Names inside a bundle. The journal's segments, checkpoints and cut tails lie
 // under JournalDir, scenario and site files under ScenarioDir and SiteDir,
-// recordings (asciicast v2, one per terminal) under TerminalDir.
+// recordings (asciicast v2, one per terminal) under TerminalDir, and the journals
+// of those who decide, each in a folder of its own, under JuryDir.
 const (
 	JournalDir  = "journal/"
 	VerdictName = "verdict.json"
@@ -25,6 +26,7 @@ const (
 	ScenarioDir = "scenario/"
 	SiteDir     = "site/"
 	TerminalDir = "terminals/"
+	JuryDir     = "jury/"
 )
 
 // Bounds of a bundle that the reader accepts.

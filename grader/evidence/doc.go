@@ -79,10 +79,10 @@
 //	— situlab/LAB/SESSION <Ed25519 signature, base64>
 //
 // The key is made for the session and never leaves the controller's memory,
-// but for Options.KeyFile, which a resume needs; after session.end it is
+// but for Options.KeyFile, which a resume needs; after the last record it is
 // destroyed. The verifier key stands in the first record (journal_key). A
 // checkpoint is made after the first record, every 1,000 records or 5 s, and
-// after clock.paused, session.finish and session.end; always after its records
+// after clock.paused, session.finish and the last one; always after its records
 // are on disk. From a checkpoint kept elsewhere and a proof (Verification.Prove,
 // C2SP tlog-proof with the record as extra data) one record can be shown to be
 // authentic without any other.
@@ -114,11 +114,27 @@
 // session.files record, but for verdict and report, which are made from the
 // evidence and can be made again.
 //
+// # The journals of those who decide
+//
+// The session's journal is ended and signed when somebody decides on what it
+// shows; nothing is added to it. Each assessor has a journal of their own in the
+// bundle, in the folder jury/SLUG/ (JurySlug of the name), of the same segments
+// and checkpoints. Its records bear the session's lab, and as session
+// SESSION/jury/SLUG. The first one is decision.start with the assessor's name,
+// the head of the session's journal and the key that signs this one; decision.*
+// and recorder.* records follow; after decision.end there is nothing more. A
+// journal without decision.end is open, which is no damage; all its records are
+// signed. A later decision on the same thing takes the earlier one's place in the
+// reading, and both stay. decision.start and decision.end name the heads of the
+// other assessors' journals that were in the bundle then: one that is taken away
+// afterwards is missed. One that is taken away whole before anybody else has
+// begun is missed only by who kept its head or a checkpoint.
+//
 // # Verification
 //
 // Verify needs the files and nothing else. It checks each record, the chain,
 // each signature and the tree under it, that the last record is session.end and
-// is signed, the sealed facts and files, and what recoveries have cut; every
+// is signed, the sealed facts and files, what recoveries have cut, and the same for each assessor's journal; every
 // deviation is a Damage with a code, a place and a sentence in both languages.
 // Who holds the bundle and writes everything anew, with another key in the first
 // record, is consistent: only what left the machine in time (a head, a

@@ -31,10 +31,11 @@ const (
 	CheckpointEvery   = 5 * time.Second
 )
 
-// ErrClosed is returned by Append after Close, ErrEnded after session.end.
+// ErrClosed is returned by Append after Close, ErrEnded after
+// session.end and decision.end.
 var (
 	ErrClosed = errors.New("journal is closed")
-	ErrEnded  = errors.New("the session has ended, its journal takes no more records")
+	ErrEnded  = errors.New("the journal has its last record and takes no more")
 )
 
 // Options of a journal.
@@ -98,7 +99,11 @@ type Entry struct {
 
 // sealing are the types after which a checkpoint follows at once; a durable
 // Append of them waits for it.
-var sealing = map[Type]bool{TypeSessionStart: true, TypeClockPaused: true, TypeSessionFinish: true, TypeSessionEnd: true}
+var sealing = map[Type]bool{TypeSessionStart: true, TypeClockPaused: true, TypeSessionFinish: true, TypeSessionEnd: true,
+	TypeDecisionStart: true, TypeDecisionEnd: true}
+
+// ending are the types after which a journal takes no more records.
+var ending = map[Type]bool{TypeSessionEnd: true, TypeDecisionEnd: true}
 
 // Journal is the append-only log of one session. Its methods may be called
 // from any goroutine.
@@ -346,7 +351,7 @@ func (j *Journal) unusable() error {
 	switch {
 	case j.closed:
 		return ErrClosed
-	case j.last == TypeSessionEnd:
+	case ending[j.last]:
 		return ErrEnded
 	}
 	return nil
@@ -534,7 +539,7 @@ func (j *Journal) Records(ctx context.Context) ([]*Record, error) {
 // appended so far is on disk, and signed if the session has ended.
 func (j *Journal) Files(ctx context.Context) (map[string][]byte, error) {
 	j.mu.Lock()
-	ended := j.last == TypeSessionEnd
+	ended := ending[j.last]
 	j.mu.Unlock()
 	seq, err := j.wanted(ended)
 	if err == nil {
@@ -604,7 +609,7 @@ func (j *Journal) Close() error {
 		return fmt.Errorf("close journal: %w", err)
 	}
 	j.mu.Lock()
-	ended := j.last == TypeSessionEnd && j.failed() == nil
+	ended := ending[j.last] && j.failed() == nil
 	j.mu.Unlock()
 	if ended && j.opts.KeyFile != "" {
 		if err := j.opts.FS.Remove(j.opts.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -61,32 +60,44 @@ func TestWorkedExample(t *testing.T) {
 const exampleHash = "c1710067859781bb27953d8f84dcc58484925ad56e0f998a5d289bd5ed1b57e7"
 
 func TestAppendReadEveryType(t *testing.T) {
-	j, path := newJournal(t)
-	types := map[Type]bool{}
-	for _, typ := range slices.SortedFunc(maps.Keys(registry), func(a, b Type) int {
-		return cmp.Or(map[bool]int{true: 1}[a == TypeSessionEnd], map[bool]int{true: -1}[b == TypeSessionEnd], cmp.Compare(a, b)) // the end last
-	}) {
-		p := registry[typ]()
-		if p.RecordType() != typ {
-			t.Errorf("registry: %s makes a payload of type %s", typ, p.RecordType())
+	// What ends a journal is in one of its own.
+	journals := [][]Type{nil}
+	for _, typ := range slices.Sorted(maps.Keys(registry)) {
+		if ending[typ] {
+			journals = append(journals, []Type{typ})
+		} else {
+			journals[0] = append(journals[0], typ)
 		}
-		fill(reflect.ValueOf(p).Elem())
-		if _, err := j.Append(t.Context(), Entry{Source: "test", Node: "n<1>", Payload: p}); err != nil {
-			t.Fatalf("%s: %v", typ, err)
+	}
+	var records []*Record
+	for _, types := range journals {
+		j, path := newJournal(t)
+		for _, typ := range types {
+			p := registry[typ]()
+			if p.RecordType() != typ {
+				t.Errorf("registry: %s makes a payload of type %s", typ, p.RecordType())
+			}
+			fill(reflect.ValueOf(p).Elem())
+			if _, err := j.Append(t.Context(), Entry{Source: "test", Node: "n<1>", Payload: p}); err != nil {
+				t.Fatalf("%s: %v", typ, err)
+			}
 		}
-		types[typ] = true
-	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := Read(f)
-	if err != nil {
-		t.Fatal(err)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		own, err := Read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, head := j.Head(); head != Head(own) {
+			t.Errorf("head %s, records say %s", head, Head(own))
+		}
+		records = append(records, own...)
 	}
 	if len(records) != len(registry) {
 		t.Fatalf("%d records, want %d", len(records), len(registry))
@@ -97,9 +108,6 @@ func TestAppendReadEveryType(t *testing.T) {
 		if !reflect.DeepEqual(r.Payload(), want) {
 			t.Errorf("%s came back as %+v, want %+v", r.Type, r.Payload(), want)
 		}
-	}
-	if _, head := j.Head(); head != Head(records) {
-		t.Errorf("head %s, records say %s", head, Head(records))
 	}
 }
 

@@ -120,13 +120,6 @@ type RecorderStalled struct {
 	Records int     `json:"records"`
 }
 
-// PointDecision is a human decision on a point.
-type PointDecision struct {
-	Point   string `json:"point"`
-	Outcome string `json:"outcome"`
-	Motive  string `json:"motive"`
-}
-
 func (*ClockPaused) RecordType() Type      { return TypeClockPaused }
 func (*ClockResumed) RecordType() Type     { return TypeClockResumed }
 func (*ExamPermanence) RecordType() Type   { return TypeExamPermanence }
@@ -139,4 +132,3 @@ func (*RecorderLoss) RecordType() Type     { return TypeRecorderLoss }
 func (*HostHealth) RecordType() Type       { return TypeRecorderHealth }
 func (*RecorderRecovery) RecordType() Type { return TypeRecorderRecovery }
 func (*RecorderStalled) RecordType() Type  { return TypeRecorderStalled }
-func (*PointDecision) RecordType() Type    { return TypeDecisionPoint }

@@ -26,7 +26,7 @@ func TestSecondVerifier(t *testing.T) {
 		n = 1000
 	}
 	rng := rand.New(rand.NewPCG(7, 8))
-	honest := []*session{play(t, 4, 3000), play(t, 6, 1e9), recovered(t)}
+	honest := []*session{play(t, 4, 3000), play(t, 6, 1e9), recovered(t), decided(t)}
 	dir := t.TempDir()
 	var names []string
 	var want []*Verification

@@ -20,7 +20,7 @@ import (
 // with a *DamageError, and nothing is changed. It returns the sound records
 // too, without those it writes.
 //
-// A journal that holds session.end takes no more records; Files signs what a
+// A journal that holds session.end (or decision.end) takes no more records; Files signs what a
 // crash has left unsigned, and Close destroys the key. Without the key there is
 // nothing left to do: the journal is as its Close left it.
 //
@@ -68,7 +68,7 @@ func reopen(dir string, opts Options) (_ *Journal, _ []*Record, err error) {
 		j.tree.add(tlog.RecordHash(l.json))
 		j.written, j.hash, j.last = records[i].Seq, records[i].Hash, records[i].Type
 	}
-	if j.last == TypeSessionEnd {
+	if ending[j.last] {
 		r.torn = nil // no record can tell of it any more, and no record is in it
 	}
 	if r.sealed > 0 && rootAt(r.scan, r.sealed) != r.root {
@@ -179,8 +179,15 @@ func examine(files map[string][]byte, key string) (*ruins, error) {
 			Err: fmt.Errorf("%d records were acknowledged: %w", floor, d.Err)}
 	}
 	if n > 0 {
-		if s, ok := As[SessionStart](r.scan.records[0]); ok && s.JournalKey != "" && s.JournalKey != key {
-			return r, errors.New("journal: the key is not that of the session's first record")
+		first := ""
+		switch p := r.scan.records[0].Payload().(type) {
+		case *SessionStart:
+			first = p.JournalKey
+		case *DecisionStart:
+			first = p.JournalKey
+		}
+		if first != "" && first != key {
+			return r, errors.New("journal: the key is not that of its first record")
 		}
 	}
 	// Cut files whose recovery record was lost in a second crash.

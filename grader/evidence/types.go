@@ -151,8 +151,21 @@ const (
 	// while and went on in a new segment, without a loss.
 	TypeRecorderStalled Type = "recorder.stalled"
 
+	// TypeDecisionStart opens an assessor's journal, which lies beside the
+	// session's in the bundle. It takes decision.* and recorder.* records only.
+	TypeDecisionStart Type = "decision.start"
 	// TypeDecisionPoint is a human decision on a point, with its motive.
 	TypeDecisionPoint Type = "decision.point"
+	// TypeDecisionCriterion is a human decision on a whole criterion.
+	TypeDecisionCriterion Type = "decision.criterion"
+	// TypeDecisionCapacity is a human decision on a whole capacity.
+	TypeDecisionCapacity Type = "decision.capacity"
+	// TypeDecisionOpinion is the company's opinion on a capacity.
+	TypeDecisionOpinion Type = "decision.opinion"
+	// TypeDecisionInterview is what the interview has shown on a capacity.
+	TypeDecisionInterview Type = "decision.interview"
+	// TypeDecisionEnd is the last record of a closed assessor's journal.
+	TypeDecisionEnd Type = "decision.end"
 )
 
 // Payload is the data of a record. Its type names the record's type.
@@ -220,5 +233,11 @@ var registry = map[Type]func() Payload{
 	TypeRecorderHealth:       func() Payload { return new(HostHealth) },
 	TypeRecorderRecovery:     func() Payload { return new(RecorderRecovery) },
 	TypeRecorderStalled:      func() Payload { return new(RecorderStalled) },
+	TypeDecisionStart:        func() Payload { return new(DecisionStart) },
 	TypeDecisionPoint:        func() Payload { return new(PointDecision) },
+	TypeDecisionCriterion:    func() Payload { return new(CriterionDecision) },
+	TypeDecisionCapacity:     func() Payload { return new(CapacityDecision) },
+	TypeDecisionOpinion:      func() Payload { return new(CompanyOpinion) },
+	TypeDecisionInterview:    func() Payload { return new(Interview) },
+	TypeDecisionEnd:          func() Payload { return new(DecisionEnd) },
 }

@@ -42,6 +42,8 @@ const (
 	BadWitness         = "bad_witness"          // what was given as witness is none
 	DamagedArchive     = "damaged_archive"      // the bundle's file cannot be read to its end
 	ResultChanged      = "result_changed"       // verdict or report is not what the same tool makes of the evidence
+	OtherEvidence      = "other_evidence"       // decisions that were taken on another session's evidence
+	DecisionsGone      = "decisions_gone"       // decisions that another assessor's journal has seen are not there
 )
 
 // Damage is one thing that is not as it was sealed.
@@ -54,8 +56,10 @@ type Damage struct {
 	To      uint64 `json:"to,omitempty"`
 	Segment string `json:"segment,omitempty"`
 	Offset  int64  `json:"offset,omitempty"`
-	// File is the bundle's file concerned, if it is not a record.
+	// File is the bundle's file concerned, if it is not a record of the session's.
 	File string `json:"file,omitempty"`
+	// Assessor is whose decisions are concerned, empty for the session itself.
+	Assessor string `json:"assessor,omitempty"`
 	// Text says it in words; Detail is technical, in English.
 	Text   Text   `json:"text"`
 	Detail string `json:"detail,omitempty"`
@@ -90,7 +94,10 @@ type Verification struct {
 	Recoveries int      `json:"recoveries"`
 	Lost       uint64   `json:"lost"`
 	Damage     []Damage `json:"damage"`
+	// Jury are the journals of those who have decided, by their folder.
+	Jury []*Sitting `json:"jury,omitempty"`
 
+	dir     string // of the journal in the bundle
 	files   map[string][]byte
 	journal map[string][]byte
 	others  map[string][]byte
@@ -105,13 +112,14 @@ func (v *Verification) OK() bool { return len(v.Damage) == 0 }
 // Verify checks the files of a bundle against its journal, the journal against
 // its signatures and all against the witness. It trusts nothing else.
 func Verify(files map[string][]byte, w Witness) *Verification {
-	v := &Verification{Head: "sha256:" + ZeroHash, Damage: []Damage{}, files: files}
+	v := &Verification{Head: "sha256:" + ZeroHash, Damage: []Damage{}, dir: JournalDir, files: files}
 	v.journal, v.others = journalFiles(files)
 	v.readRecords()
 	v.checkStory()
 	last := v.checkCheckpoints()
 	v.checkRecoveries()
 	v.checkFiles()
+	v.checkJury()
 	v.checkWitness(w, last)
 	return v
 }
@@ -166,7 +174,7 @@ func VerifyFile(file string, w Witness) (*Verification, error) {
 
 // ours says whether a file has a name of a bundle's.
 func ours(name string) bool {
-	return outside(name) || strings.HasPrefix(name, JournalDir) || strings.HasPrefix(name, ScenarioDir) || strings.HasPrefix(name, SiteDir) || strings.HasPrefix(name, TerminalDir)
+	return outside(name) || strings.HasPrefix(name, JournalDir) || strings.HasPrefix(name, ScenarioDir) || strings.HasPrefix(name, SiteDir) || strings.HasPrefix(name, TerminalDir) || strings.HasPrefix(name, JuryDir)
 }
 
 // at is the place of a record that was read.
@@ -205,12 +213,12 @@ func (v *Verification) readRecords() {
 	}
 	for _, s := range segments {
 		if len(s.data) == 0 {
-			v.add(Damage{Code: StrayFile, File: JournalDir + s.name}, "le segment %s est vide", "segment %s is empty", s.name)
+			v.add(Damage{Code: StrayFile, File: v.dir + s.name}, "le segment %s est vide", "segment %s is empty", s.name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.journal)) {
 		if name != CheckpointsName && segmentNumber(name) == 0 && cutNumber(name) == 0 {
-			v.add(Damage{Code: StrayFile, File: JournalDir + name}, "le fichier %s n'est pas du journal", "file %s is none of the journal's", JournalDir+name)
+			v.add(Damage{Code: StrayFile, File: v.dir + name}, "le fichier %s n'est pas du journal", "file %s is none of the journal's", v.dir+name)
 		}
 	}
 }
@@ -269,7 +277,7 @@ func (v *Verification) checkCheckpoints() (last uint64) {
 			return 0
 		}
 	}
-	file := JournalDir + CheckpointsName
+	file := v.dir + CheckpointsName
 	notes, rest := splitCheckpoints(v.journal[CheckpointsName])
 	v.Checkpoints = len(notes)
 	if len(rest) > 0 {
@@ -335,13 +343,13 @@ func (v *Verification) checkRecoveries() {
 		data, ok := v.journal[p.File]
 		if sum := sha256.Sum256(data); !ok || cutNumber(p.File) == 0 || hex.EncodeToString(sum[:]) != p.SHA256 {
 			d := v.at(CutChanged, r.Seq)
-			d.File = JournalDir + p.File
+			d.File = v.dir + p.File
 			v.add(d, "les octets coupés %s ne sont pas ceux de l'enregistrement %d", "the bytes cut off, %s, are not those of record %d", p.File, r.Seq)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.journal)) {
 		if cutNumber(name) > 0 && !told[name] && v.scan.damage == nil {
-			v.add(Damage{Code: StrayFile, File: JournalDir + name}, "aucun enregistrement ne parle de %s", "no record speaks of %s", JournalDir+name)
+			v.add(Damage{Code: StrayFile, File: v.dir + name}, "aucun enregistrement ne parle de %s", "no record speaks of %s", v.dir+name)
 		}
 	}
 }
@@ -379,7 +387,7 @@ func (v *Verification) checkFiles() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.others)) {
-		if _, ok := sealed[name]; !ok && !outside(name) {
+		if _, ok := sealed[name]; !ok && !outside(name) && !strings.HasPrefix(name, JuryDir) {
 			v.add(Damage{Code: StrayFile, File: name}, "le fichier %s n'est pas scellé par le journal", "file %s is not sealed by the journal", name)
 		}
 	}
@@ -396,6 +404,7 @@ func (v *Verification) checkWitness(w Witness, signed uint64) {
 			v.add(Damage{Code: BadWitness}, "%q n'est pas une tête de journal (sha256:…)", "%q is no head of a journal (sha256:...)", w.Head)
 		case i >= 0:
 			v.Witnessed = max(v.Witnessed, uint64(i)+1)
+		case v.witnessDecisions(head):
 		case v.scan.damage == nil:
 			v.add(Damage{Code: WitnessOtherRecord}, "la tête attestée %s n'est pas dans ce journal : il a été réécrit ou raccourci", "the witnessed head %s is not in this journal: it was rewritten or cut short", short(head))
 		}
@@ -408,6 +417,10 @@ func (v *Verification) witnessCheckpoint(msg []byte) {
 	c, err := parseCheckpoint(msg, nil)
 	if err != nil {
 		v.add(Damage{Code: BadWitness, Detail: err.Error()}, "le point de contrôle donné n'en est pas un", "the checkpoint given is none")
+		return
+	}
+	if strings.HasPrefix(c.Origin, Origin(v.Lab, v.Session)+sittingMark) {
+		v.witnessSitting(c.Origin, msg)
 		return
 	}
 	if verifier, err := note.NewVerifier(v.Key); err == nil {
@@ -433,8 +446,10 @@ func (v *Verification) witnessCheckpoint(msg []byte) {
 
 // LastCheckpoint is the last checkpoint among a bundle's files, as signed: what
 // a witness keeps.
-func LastCheckpoint(files map[string][]byte) []byte {
-	notes, _ := splitCheckpoints(files[JournalDir+CheckpointsName])
+func LastCheckpoint(files map[string][]byte) []byte { return lastCheckpoint(files, JournalDir) }
+
+func lastCheckpoint(files map[string][]byte, dir string) []byte {
+	notes, _ := splitCheckpoints(files[dir+CheckpointsName])
 	if len(notes) == 0 {
 		return nil
 	}

@@ -53,6 +53,9 @@ type CapacityView struct {
 	Enough   evidence.Text
 	Outcome  check.Outcome
 	Criteria []CriterionView
+	// Decisions are on the capacity as a whole; Heard what was heard on it.
+	Decisions []DecisionView
+	Heard     []HeardView
 }
 
 // CriterionView is a criterion with its words. Skipped are the points that
@@ -64,6 +67,8 @@ type CriterionView struct {
 	Outcome check.Outcome
 	Points  []PointView
 	Skipped []PointView
+	// Decisions are on the criterion, then on its points.
+	Decisions []DecisionView
 }
 
 // PointView is a point with its words.
@@ -138,6 +143,7 @@ func build(in Input, v *check.View) *Page {
 	p.Facts = head(in, v, cites.index)
 	p.Shares = shares(in.Verdict)
 	p.Capacities = capacities(in.Verdict, v, proofs)
+	panel{in.Jury, v.Start.Deadline.Location()}.decide(p.Capacities)
 	for _, f := range in.Verdict.Flags {
 		fv := FlagView{Code: f.Code, Blocking: f.Blocking, Sentence: f.Sentence, Question: f.Question}
 		fv.Evidence, fv.More = proofs(f.Evidence)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/grader/jury"
 )
 
 // Proof is a link to a cited record, or to a row of samples that say the same.
@@ -378,9 +379,34 @@ func examWords(v *check.View, r *evidence.Record) evidence.Text {
 		return tx("panne disparue d’elle-même", "fault vanished by itself")
 	case *evidence.FaultHealed:
 		return tx("panne retirée par l’outil", "fault taken back by the tool")
+	}
+	return decisionWords(r)
+}
+
+// decisionWords are those of an assessor's journal.
+func decisionWords(r *evidence.Record) evidence.Text {
+	decided := func(on, outcome string) evidence.Text {
+		o := jury.Label(outcome)
+		return tx("décision sur "+on+" : "+o.FR, "decision on "+on+": "+o.EN)
+	}
+	switch p := r.Payload().(type) {
+	case *evidence.DecisionStart:
+		return tx("début des décisions de l’évaluateur : "+p.Assessor, "start of an assessor’s decisions: "+p.Assessor)
 	case *evidence.PointDecision:
-		o := check.Outcome(p.Outcome).Label()
-		return tx("décision sur "+p.Point+" : "+o.FR, "decision on "+p.Point+": "+o.EN)
+		return decided(p.Point, p.Outcome)
+	case *evidence.CriterionDecision:
+		return decided(p.Criterion, p.Outcome)
+	case *evidence.CapacityDecision:
+		return tx(decided("la capacité "+p.Capacity, p.Outcome).FR, decided("capacity "+p.Capacity, p.Outcome).EN)
+	case *evidence.CompanyOpinion:
+		if p.Favourable {
+			return tx("avis favorable de l’entreprise sur la capacité "+p.Capacity, "favourable opinion of the company on capacity "+p.Capacity)
+		}
+		return tx("avis défavorable de l’entreprise sur la capacité "+p.Capacity, "unfavourable opinion of the company on capacity "+p.Capacity)
+	case *evidence.Interview:
+		return tx("entretien sur la capacité "+p.Capacity, "interview on capacity "+p.Capacity)
+	case *evidence.DecisionEnd:
+		return tx("clôture des décisions", "decisions closed")
 	}
 	return evidence.Text{}
 }

@@ -12,12 +12,17 @@ import (
 	"github.com/situlab/situlab/grader"
 	"github.com/situlab/situlab/grader/check"
 	"github.com/situlab/situlab/grader/evidence"
+	"github.com/situlab/situlab/grader/jury"
 )
 
 // Input is what a report is made of.
 type Input struct {
 	Bundle  *evidence.Bundle
 	Verdict *grader.Verdict
+	// Jury are the sheets of the assessors, whose decisions are shown beside the
+	// proposals. Leave it empty while one of them has not closed: nobody should
+	// read another's decisions before.
+	Jury []*jury.Sheet
 	// Lang is the language shown first: "fr" (also for "") or "en".
 	Lang string
 	// Solution adds the cause, the chain of symptoms and the reference's

@@ -150,7 +150,9 @@ func TestEveryRecordHasWords(t *testing.T) {
 		&evidence.ClockPaused{}, &evidence.ClockResumed{}, &evidence.ExamPermanence{}, &evidence.ExamColdStart{Failed: []string{"x"}},
 		&evidence.ExamCanary{Name: "c", OK: true}, &evidence.ExamCanary{Name: "c"}, &evidence.ExamCanary{Name: "c", Unread: true},
 		&evidence.ExamFlow{From: "a", To: "b"}, &evidence.ExamDone{}, &evidence.RecorderState{Recorder: "desk"}, &evidence.RecorderState{Recorder: "exec", On: true},
-		&evidence.RecorderLoss{Recorder: "net"}, &evidence.HostHealth{}, &evidence.RecorderRecovery{}, &evidence.RecorderStalled{}, &evidence.SessionResumed{}, &evidence.SessionResumed{DiedNS: 1, HaltedNS: 5e6, Unseen: []string{"adm1 12 sleep"}}, &evidence.PointDecision{Outcome: "acquis"},
+		&evidence.RecorderLoss{Recorder: "net"}, &evidence.HostHealth{}, &evidence.RecorderRecovery{}, &evidence.RecorderStalled{}, &evidence.SessionResumed{}, &evidence.SessionResumed{DiedNS: 1, HaltedNS: 5e6, Unseen: []string{"adm1 12 sleep"}}, &evidence.DecisionStart{Assessor: "A"},
+		&evidence.PointDecision{Point: "3.1-i", Outcome: "acquis"}, &evidence.CriterionDecision{Criterion: "3.1", Outcome: "non_acquis"}, &evidence.CapacityDecision{Capacity: "3", Outcome: "acquis"},
+		&evidence.CompanyOpinion{Capacity: "3", Favourable: true}, &evidence.CompanyOpinion{Capacity: "3"}, &evidence.Interview{Capacity: "3"}, &evidence.DecisionEnd{},
 		&evidence.DocShown{Doc: "x"}, &evidence.SecretRead{Secret: "x"}, &evidence.HintShown{},
 	} {
 		chain := evidence.Chain{Lab: "l", Session: "s", Prev: evidence.ZeroHash}

@@ -22,7 +22,7 @@ var spoken = map[string][]int{
 
 // spokenPackages are where such errors are made.
 var spokenPackages = []string{"../../../scenarios", "../../../cmd/situlab", "../../../labnet/fault", "../../../labnet/host",
-	"../../../cmd/internal", "../../../images", "../../../labnet/node/oci"}
+	"../../../cmd/internal", "../../../images", "../../../labnet/node/oci", "../../../grader/jury"}
 
 // spokenFields are the fields of errors that hold such a text.
 var spokenFields = map[string]bool{"What": true, "Hint": true, "Do": true, "Problem": true}

@@ -6,7 +6,6 @@
 """
 import base64, hashlib, json, re, sys, tarfile, zlib
 
-
 def sha(data):
     return hashlib.sha256(data).digest()
 
@@ -40,8 +39,7 @@ def add(a, b):
 def times(s, point):
     out = (0, 1, 1, 0)
     while s:
-        if s & 1:
-            out = add(out, point)
+        out = add(out, point) if s & 1 else out
         point, s = add(point, point), s >> 1
     return out
 
@@ -51,11 +49,9 @@ def point(data):
     need(y < P, "not a point")
     x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(x2, (P + 3) // 8, P)
-    if (x * x - x2) % P:
-        x = x * ROOT % P
+    x = x * ROOT % P if (x * x - x2) % P else x
     need((x * x - x2) % P == 0 and not (x == 0 and sign), "not a point")
-    if x & 1 != sign:
-        x = P - x
+    x = P - x if x & 1 != sign else x
     return (x, y, 1, x * y % P)
 
 BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
@@ -87,12 +83,11 @@ def strict64(text):
 
 def checkpoint(note, key, origin=None):
     """Checks a signed checkpoint: (size, root, head)."""
-    name, number, public = key.split("+", 2)
-    public = strict64(public)
+    name, number, public = (f(x) for f, x in zip((str, str, strict64), key.split("+", 2)))
     need(public[:1] == b"\1" and sha(name.encode() + b"\n" + public)[:4].hex() == number, "the key is damaged")
     lines = note.split("\n")
-    need(len(lines) == 7 and lines[4] == lines[6] == "" and lines[0] == name and origin in (None, name), "a checkpoint is damaged")
-    need(re.fullmatch("0|[1-9][0-9]*", lines[1]) and lines[3].startswith("head sha256:"), "a checkpoint is damaged")
+    whole = len(lines) == 7 and lines[4] == lines[6] == "" and lines[0] == name and origin in (None, name)
+    need(whole and re.fullmatch("0|[1-9][0-9]*", lines[1]) and lines[3].startswith("head sha256:"), "a checkpoint is damaged")
     prefix = "\u2014 " + name + " "
     need(lines[5].startswith(prefix), "a checkpoint has another key")
     signature = strict64(lines[5][len(prefix):])
@@ -104,17 +99,16 @@ def lines_of(segment):
     while segment:
         head = re.match(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ", segment)
         need(head, "a line has no length and checksum")
-        end = 18 + int(head[1], 16)
-        data = segment[18:end]
+        data = segment[18:(end := 18 + int(head[1], 16))]
         need(segment[end:end + 1] == b"\n" and b"\n" not in data and data, "a line is cut")
         need(crc32c(data) == int(head[2], 16), "a checksum is wrong")
         yield data
         segment = segment[end + 1:]
 
-def bundle(files):
-    segments = sorted(n for n in files if re.fullmatch(r"journal/\d{6}\.seg", n))
-    need(segments == ["journal/%06d.seg" % (i + 1) for i in range(len(segments))] and segments, "a segment is missing")
-    need(all(files[n] for n in segments), "a segment is empty")
+def chain(files, at, first):
+    """Checks the journal in folder at: its records, their bytes, the names of its files."""
+    segments = sorted(n for n in files if re.fullmatch(re.escape(at) + r"\d{6}\.seg", n))
+    need(segments == [at + "%06d.seg" % (i + 1) for i in range(len(segments))] and all(files[n] for n in segments) and segments, "a segment is missing or empty")
     prev, records, raw, peaks, roots = "0" * 64, [], [], [], []
     for data in (line for name in segments for line in lines_of(files[name])):
         r = json.loads(data)
@@ -126,40 +120,47 @@ def bundle(files):
         raw.append(data)
         roots.append(root(peaks))
         prev = r["hash"]
-    need(records, "there is no record")
-    start = records[0]
-    need(start["type"] == "session.start" and start["data"].get("journal_key"), "the first record opens no session")
+    start, types = records[0], [r["type"] for r in records]
+    need(types[0] == first and start["data"].get("journal_key"), "the first record opens nothing")
     need(all((r["lab"], r["session"]) == (start["lab"], start["session"]) for r in records), "a record of another session")
-    types = [r["type"] for r in records]
-    need(types.count("session.start") == 1, "a second session begins")
-    need("session.end" in types and types.index("session.end") == len(types) - 1, "the end is not at the end")
-    last, text = 0, files.get("journal/checkpoints", b"").decode()
+    need(types.count(first) == 1 and first.replace("start", "end") not in types[:-1], "a second start, or an end before the end")
+    last, text = 0, files.get(at + "checkpoints", b"").decode()
     while text:
         parts = text.split("\n", 7)
         need(len(parts) == 8 and parts[6] == "", "a checkpoint is damaged")
         size, want, head = checkpoint("\n".join(parts[:6]) + "\n", start["data"]["journal_key"], "situlab/%s/%s" % (start["lab"], start["session"]))
-        need(last < size <= len(records), "records are missing, or a checkpoint is out of place")
-        need(roots[size - 1] == want and records[size - 1]["hash"] == head, "records were rewritten")
+        sound = last < size <= len(records) and roots[size - 1] == want and records[size - 1]["hash"] == head
+        need(sound, "records are missing or were rewritten, or a checkpoint is out of place")
         last, text = size, parts[7]
     need(last == len(records), "the end is not signed")
-    sealed, cuts, seal = {}, {}, None
+    cuts = {at + r["data"]["file"]: r["data"]["sha256"] for r in records if r["type"] == "recorder.recovery"}
+    return records, raw, cuts, {*segments, *cuts, at + "checkpoints"}
+
+def bundle(files):
+    records, raw, sealed, known = chain(files, "journal/", "session.start")
+    start, prev, seal, heads, seen = records[0], records[-1]["hash"], None, set(), set()
+    need(records[-1]["type"] == "session.end", "the end is not at the end")
     for r in records:
         d = r["data"]
         if r["type"] == "session.files":
             sealed.update(d["sha256"] or {})
-        elif r["type"] == "recorder.recovery":
-            cuts["journal/" + d["file"]] = d["sha256"]
         elif r["type"] == "session.seal":
-            need(seal is None, "sealed twice")
-            seal = d["commitment"]
+            seal = d["commitment"] if seal is None else need(False, "sealed twice")
         elif r["type"] == "session.facts":
             facts = re.search(rb'"data":\{"salt":.*?,"facts":(.*)\},"prev":"[0-9a-f]{64}","hash":"', raw[r["seq"] - 1], re.S)
             need(sha(d["salt"].encode() + b"|" + facts[1]).hex() == seal, "the facts are not those sealed")
             need(sha(("%s|%d" % (d["salt"], d["facts"]["seed"])).encode()).hex() == start["data"]["seed_commitment"], "the seed is not the one sealed")
-    for name, want in list(sealed.items()) + list(cuts.items()):
+    for slug in {n.split("/")[1] for n in files if n.startswith("jury/")}:
+        own, _, cuts, names = chain(files, "jury/%s/" % slug, "decision.start")
+        place = own[0]["lab"], own[0]["session"], own[0]["data"]["session_head"]
+        need(place == (start["lab"], "%s/jury/%s" % (start["session"], slug), "sha256:" + prev), "decisions on other evidence")
+        sealed.update(cuts)
+        known, heads = known | names, heads | {(slug, "sha256:" + r["hash"]) for r in own}
+        seen.update(x for r in own for x in (r["data"].get("beside") or {}).items())
+    need(seen <= heads, "decisions that somebody has seen are gone")
+    for name, want in sealed.items():
         need(name in files and sha(files[name]).hex() == want, name + " is not what was sealed")
-    for name in set(files) - set(segments) - set(sealed) - set(cuts) - {"verdict.json", "report.html"} - {"journal/checkpoints"}:
-        need(False, name + " is not sealed")
+    need(not set(files) - known - set(sealed) - {"verdict.json", "report.html"}, "a file is not sealed")
     return "ok sha256:" + prev
 
 def proof(text, key):
