@@ -281,7 +281,7 @@ func juryLock() (*os.File, error) {
 
 func (a *app) juryTell(d juryDone) {
 	if d.Closed {
-		a.ui.Printf(a.ui.T("décisions de l'évaluateur closes (%s) : %d enregistrements\ntête %s, à porter au procès-verbal\n",
+		a.ui.Printf(a.ui.T("décisions closes : %s, %d enregistrements\ntête %s, à porter au procès-verbal\n",
 			"decisions of the assessor closed (%s): %d records\nhead %s, for the minutes\n"), d.Assessor, d.Record, d.Head)
 		return
 	}
