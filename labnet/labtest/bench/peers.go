@@ -210,7 +210,9 @@ func (e *engine) stop() {
 func (e *engine) run(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.address, "COMPOSE_HTTP_TIMEOUT=600", "DOCKER_CLIENT_TIMEOUT=600")
+	// The Compose written in Python stands still for good where services are more
+	// than its limit of what runs at once, 64: each holds a place and waits for one.
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.address, "COMPOSE_HTTP_TIMEOUT=600", "DOCKER_CLIENT_TIMEOUT=600", "COMPOSE_PARALLEL_LIMIT=1000")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLine(string(out)))
